@@ -1,0 +1,352 @@
+// The dispatcher: which message may start now, which is with an engine, and what is settled.
+//
+// It owns lanes, buffers, budgets, leases, epochs and retry timers of all assigned partitions. Messages come in through
+// an Intake (one ingest thread), go out through Takers (one per engine thread), and come back as settlements. Time is
+// an argument; there is no thread, no clock and no Kafka here, so that the simulation owns everything.
+//
+// Threads: every public function may be called from any thread unless it says otherwise. One mutex guards all state.
+// It is not held while messages are copied: the ingest thread fills entries and slabs that it reserved, and a taker
+// reads leased messages between take() and end_copy(); what would move or free their bytes (compaction, release)
+// waits until no taker is copying. Doorbells and the space listener are called with the mutex held and must not call
+// back. Lock order: this mutex, then whatever a doorbell takes.
+//
+// Non-obvious:
+// - A lane's leased messages stay in the lane until they are settled. "Back to the head of the lane" is therefore only
+//   a change of state, and a failed message cannot lose its place.
+// - A settlement names a slot and a lease id. Lease ids are given once in a dispatcher's life, so a settlement from an
+//   earlier epoch, an earlier attempt or a second time finds another id (or none) and is ignored and counted (P4).
+// - Each assigned partition has an equal share of the budgets. A stalled partition fills its own share only (P6).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/batch_layout.h"
+#include "core/gap_map.h"
+#include "core/lanes.h"
+#include "core/messages.h"
+#include "core/offset_tracker.h"
+#include "core/slab.h"
+
+namespace laneway {
+
+enum class Order : uint8_t { kKey, kPartition, kNone };
+
+// How a message ended; the values cross to JavaScript (Outcome in ts/native.ts).
+enum class Outcome : uint8_t { kCompleted = 0, kRetried = 1, kDeadLettered = 2, kDropped = 3, kReleased = 4 };
+
+// Dense numbers that the owner gives to (topic, partition) pairs and never reuses for others.
+using PartitionId = uint32_t;
+
+struct DispatcherOptions {
+  Order order = Order::kKey;
+  uint32_t concurrency = 256;
+  size_t max_buffered_messages = 100'000;
+  size_t max_buffered_bytes = size_t{64} << 20;
+  uint32_t max_run_length = 16;
+  // See OffsetTracker; 2 MiB of bits per partition at worst.
+  int64_t max_window = int64_t{1} << 24;
+  uint64_t seed = 0;
+};
+
+struct Settlement {
+  uint64_t lease;
+  uint32_t slot;
+  uint32_t delay_ms;  // kRetried: until the next attempt
+  Outcome outcome;
+};
+
+struct CommitSnapshot {
+  PartitionId partition;
+  uint64_t epoch;
+  GapMap map;
+};
+
+struct PartitionStats {
+  PartitionId partition;
+  uint64_t epoch;
+  Offset committable;  // -1 before the first message
+  Offset highest_settled;
+  Offset position;
+  int64_t gaps;
+  size_t buffered_messages;
+  size_t buffered_bytes;
+  size_t in_flight;
+  bool paused;
+  bool metadata_full;
+};
+
+struct DispatcherStats {
+  size_t lanes;
+  size_t executing_lanes;
+  size_t retrying_lanes;
+  size_t buffered_messages;
+  size_t buffered_bytes;
+  size_t slab_bytes;
+  size_t in_flight;
+  uint64_t delivered;
+  uint64_t settled;
+  uint64_t retried;
+  uint64_t stale_settlements;
+  uint64_t skipped_settled;
+  uint64_t holes;
+  uint64_t rewinds;
+  uint64_t compactions;
+  std::vector<PartitionStats> partitions;
+};
+
+class Dispatcher;
+
+// A message as the ingest thread has it; the pointers are read during Intake::add only.
+struct IncomingMessage {
+  Offset offset;
+  int64_t timestamp_ms;     // -1: none
+  const void* key;          // nullptr: null
+  const void* value;        // nullptr: null
+  uint32_t key_size;
+  uint32_t value_size;
+  std::span<const std::byte> headers;  // encoded as batch_layout.h says; empty: none
+};
+
+// The ingest side: copies messages of one partition at a time without the lock, then publishes them under it.
+// One thread only. Per batch: open, add until it says false or there is nothing more, publish.
+class Intake {
+ public:
+  explicit Intake(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+  ~Intake();
+  Intake(const Intake&) = delete;
+  Intake& operator=(const Intake&) = delete;
+
+  // How many messages the partition may take now; 0: its share of a budget is full, or it is not assigned or draining.
+  size_t open(PartitionId partition, uint64_t epoch);
+  // Copies the message. False: no room; keep it and offer it again in a later batch.
+  bool add(const IncomingMessage& message);
+  // Makes the added messages available. Those of a fenced epoch are forgotten. False: a message was refused after all;
+  // add() rules that out, so the consumer must stop rather than go on without it.
+  bool publish();
+  // The epoch that the next open() must name: publishing a message from below the position starts a new one.
+  uint64_t epoch() const { return epoch_; }
+
+ private:
+  friend class Dispatcher;
+
+  struct Staged {
+    uint64_t hash;
+    uint32_t slot;
+    bool keyed;
+  };
+
+  std::byte* allocate(uint32_t slot, size_t size, Slab*& slab);
+
+  static constexpr size_t kMaxBatch = 2'048;
+
+  Dispatcher& dispatcher_;
+  PartitionId partition_ = 0;
+  uint64_t epoch_ = 0;
+  size_t messages_left_ = 0;
+  size_t bytes_left_ = 0;
+  size_t staged_bytes_ = 0;
+  Offset window_base_ = -1;  // -1: the first message of the batch sets it
+  std::vector<uint32_t> reserved_;
+  std::vector<Message*> reserved_messages_;
+  std::vector<Staged> staged_;
+  Slab* slab_ = nullptr;
+  std::vector<Slab*> filled_;
+};
+
+// The engine side: one engine thread's view. take, write and end_copy belong to that thread.
+class Taker {
+ public:
+  size_t messages() const { return picked_.size(); }
+  // Size of the buffer that write() fills.
+  size_t batch_bytes() const { return layout().payload() + payload_bytes_; }
+  // Copies the taken messages into `to` (batch_bytes() bytes), as batch_layout.h says.
+  void write(std::byte* to) const;
+
+ private:
+  friend class Dispatcher;
+
+  struct Picked {
+    const std::byte* data;
+    Offset offset;
+    int64_t timestamp_ms;
+    uint32_t slot;
+    int32_t key_size;
+    int32_t value_size;
+    uint32_t header_size;
+    uint32_t attempt;
+  };
+
+  BatchLayout layout() const { return {picked_.size(), run_partitions_.size()}; }
+
+  std::vector<Picked> picked_;
+  std::vector<uint32_t> run_starts_;
+  std::vector<PartitionId> run_partitions_;
+  uint64_t first_lease_ = 0;
+  size_t payload_bytes_ = 0;
+  std::function<void()> doorbell_;
+  uint8_t id_ = 0;
+  bool idle_ = false;
+};
+
+class Dispatcher {
+ public:
+  explicit Dispatcher(const DispatcherOptions& options);
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // --- Assignment. ---------------------------------------------------------------------------------------------------
+  // Begins a new epoch and returns it. With `committed`, settled offsets of the map are skipped when they arrive;
+  // without, the first message says where the log starts.
+  uint64_t assign(PartitionId partition, const std::optional<GapMap>& committed);
+  // Starts nothing of this partition any more; leases may still settle.
+  void begin_drain(PartitionId partition);
+  bool drained(PartitionId partition) const;
+  // Forgets the partition: its leases are fenced, its buffers freed.
+  void release(PartitionId partition);
+  // The log of the partition ends at `end` for now; everything below it was delivered or is a hole.
+  void reach_end(PartitionId partition, uint64_t epoch, Offset end);
+  // The current epoch; 0 when not assigned.
+  uint64_t epoch(PartitionId partition) const;
+
+  // --- Engines. ------------------------------------------------------------------------------------------------------
+  // `doorbell` is rung once after a take that returned 0, when there is something to take. At most 255 takers.
+  // False when there are as many already.
+  bool attach(Taker& taker, std::function<void()> doorbell);
+  // Releases what the taker still has.
+  void detach(Taker& taker, int64_t now_ms);
+  // Leases up to `max_messages` of at most about `max_bytes` (one at least, where one is ready) and returns how many.
+  // When not 0, the caller must call taker.write() as it likes, then end_copy().
+  size_t take(Taker& taker, size_t max_messages, size_t max_bytes);
+  void end_copy();
+  void settle(std::span<const Settlement> settlements, int64_t now_ms);
+  // Reopens lanes whose retry is due; returns when the next one is, or -1.
+  int64_t advance(int64_t now_ms);
+  // From now on take() returns 0.
+  void stop_taking();
+  // Messages leased, over all partitions.
+  size_t in_flight() const;
+
+  // --- Commits. ------------------------------------------------------------------------------------------------------
+  // Partitions whose committable offset or gaps changed since the last call, or all of `only`.
+  std::vector<CommitSnapshot> changed();
+  std::optional<CommitSnapshot> snapshot(PartitionId partition) const;
+  // A commit failed: the partition counts as changed again.
+  void mark_changed(PartitionId partition, uint64_t epoch);
+  // Near the limit of the metadata: start only what fills gaps.
+  void set_metadata_full(PartitionId partition, bool full);
+
+  DispatcherStats stats() const;
+  // Called (mutex held) when a partition that was refused by Intake::open may take messages again.
+  void set_space_listener(std::function<void()> listener);
+
+ private:
+  friend class Intake;
+
+  struct Partition {
+    explicit Partition(int64_t max_window) : tracker(max_window) {}
+    OffsetTracker tracker;
+    uint64_t epoch = 0;
+    bool assigned = false;
+    bool draining = false;
+    bool paused = false;
+    bool metadata_full = false;
+    bool active = false;  // in active_
+    bool changed = false;
+    LaneList ready;
+    LaneList held;
+    size_t buffered_messages = 0;
+    size_t buffered_bytes = 0;
+    size_t in_flight = 0;
+  };
+
+  struct RetryTimer {
+    int64_t due_ms;
+    uint32_t lane;
+    bool operator>(const RetryTimer& other) const { return due_ms > other.due_ms; }
+  };
+
+  using Lock = std::unique_lock<std::mutex>;
+
+  Partition& partition_at(PartitionId partition);
+  const Partition* find_assigned(PartitionId partition) const;
+
+  // Intake.
+  void reserve_for(Intake& intake);
+  Slab* acquire_slab(Lock& lock, size_t footprint);
+  bool publish(Lock& lock, Intake& intake);
+  void enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged);
+  void restart(Lock& lock, PartitionId id);
+
+  // Taking.
+  void make_ready(uint32_t lane);
+  void activate(PartitionId id);
+  uint32_t next_startable(Partition& partition);
+  void prefer_lowest(Partition& partition);
+  Offset head_offset(uint32_t lane) const;
+  void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
+  bool has_work() const { return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency; }
+  void ring();
+
+  // Settling.
+  void settle_one(const Settlement& settlement, int64_t now_ms);
+  void complete(uint32_t slot);
+  void give_back(uint32_t slot);
+  void end_lease_if_done(uint32_t lane);
+  void pop_settled(Lane& lane);
+  void check_space(Partition& partition);
+
+  // Moving and freeing bytes.
+  void wait_for_copies(Lock& lock);
+  void resume_copies();
+  void compact(Slab* slab);
+  std::byte* place(uint32_t slot, size_t size, Slab*& slab);
+  void clear(PartitionId id);
+
+  size_t share_messages() const;
+  size_t share_bytes() const;
+
+  const DispatcherOptions options_;
+  mutable std::mutex mutex_;
+  std::condition_variable copies_changed_;
+  std::atomic<int> copying_ = 0;
+  std::atomic<bool> exclusive_ = false;
+
+  std::deque<Partition> partitions_;  // by PartitionId; a deque, so that references stay valid
+  size_t assigned_ = 0;
+  uint64_t next_epoch_ = 1;
+  std::deque<PartitionId> active_;  // partitions with ready lanes, in turn
+
+  MessagePool messages_;
+  Lanes lanes_;
+  SlabPool slabs_;
+  Slab* compaction_slab_ = nullptr;
+  std::vector<RetryTimer> timers_;  // a heap, the next one due first
+
+  std::vector<Taker*> takers_;
+  std::function<void()> space_listener_;
+  uint64_t next_lease_ = 1;
+  size_t executing_lanes_ = 0;
+  size_t buffered_messages_ = 0;
+  size_t buffered_bytes_ = 0;
+  size_t in_flight_ = 0;
+  bool stopped_ = false;
+
+  uint64_t delivered_ = 0;
+  uint64_t settled_ = 0;
+  uint64_t retried_ = 0;
+  uint64_t stale_settlements_ = 0;
+  uint64_t skipped_settled_ = 0;
+  uint64_t holes_ = 0;
+  uint64_t rewinds_ = 0;
+  uint64_t compactions_ = 0;
+};
+
+}  // namespace laneway

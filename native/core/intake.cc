@@ -1,0 +1,112 @@
+// The ingest side of the dispatcher: see dispatcher.h. What runs without the lock touches only entries and slabs that
+// this intake has reserved.
+#include <cstring>
+#include <new>
+
+#include "core/dispatcher.h"
+#include "core/key_hash.h"
+
+namespace laneway {
+
+Intake::~Intake() {
+  const std::unique_lock lock(dispatcher_.mutex_);
+  for (const Staged& staged : staged_) dispatcher_.messages_.release(staged.slot);
+  for (const uint32_t slot : reserved_) dispatcher_.messages_.release(slot);
+  for (Slab* slab : filled_) dispatcher_.slabs_.seal(slab);
+  if (slab_ != nullptr) dispatcher_.slabs_.seal(slab_);
+}
+
+size_t Intake::open(PartitionId id, uint64_t epoch) {
+  const std::unique_lock lock(dispatcher_.mutex_);
+  partition_ = id;
+  epoch_ = epoch;
+  messages_left_ = 0;
+  staged_bytes_ = 0;
+  const auto* found = dispatcher_.find_assigned(id);
+  if (found == nullptr || found->epoch != epoch || found->draining || dispatcher_.stopped_) return 0;
+  Dispatcher::Partition& partition = dispatcher_.partitions_[id];
+  const size_t share_messages = dispatcher_.share_messages();
+  const size_t share_bytes = dispatcher_.share_bytes();
+  if (partition.paused) return 0;
+  if (partition.buffered_messages >= share_messages || partition.buffered_bytes >= share_bytes) {
+    partition.paused = true;
+    return 0;
+  }
+  messages_left_ = std::min(share_messages - partition.buffered_messages, kMaxBatch);
+  bytes_left_ = share_bytes - partition.buffered_bytes;
+  window_base_ = partition.tracker.idle() ? -1 : partition.tracker.committable();
+  dispatcher_.reserve_for(*this);
+  return messages_left_;
+}
+
+bool Intake::add(const IncomingMessage& incoming) {
+  const size_t size = size_t{incoming.key_size} + incoming.value_size + incoming.headers.size();
+  if (messages_left_ == 0 || (staged_bytes_ != 0 && staged_bytes_ + size > bytes_left_)) return false;
+  if (window_base_ < 0) window_base_ = incoming.offset;
+  if (incoming.offset - window_base_ >= dispatcher_.options_.max_window) return false;
+
+  const uint32_t slot = reserved_.back();
+  Message& message = *reserved_messages_.back();
+  reserved_.pop_back();
+  reserved_messages_.pop_back();
+  Slab* slab = nullptr;
+  std::byte* to = allocate(slot, size, slab);
+  message.offset = incoming.offset;
+  message.timestamp_ms = incoming.timestamp_ms;
+  message.data = to;
+  message.slab = slab;
+  message.key_size = incoming.key == nullptr ? -1 : static_cast<int32_t>(incoming.key_size);
+  message.value_size = incoming.value == nullptr ? -1 : static_cast<int32_t>(incoming.value_size);
+  message.header_size = static_cast<uint32_t>(incoming.headers.size());
+  message.next = kNil;
+  message.failed_attempts = 0;
+  if (incoming.key_size != 0) std::memcpy(to, incoming.key, incoming.key_size);
+  if (incoming.value_size != 0) std::memcpy(to + incoming.key_size, incoming.value, incoming.value_size);
+  if (!incoming.headers.empty()) {
+    std::memcpy(to + incoming.key_size + incoming.value_size, incoming.headers.data(), incoming.headers.size());
+  }
+
+  const Order order = dispatcher_.options_.order;
+  const bool keyed = order == Order::kPartition || (order == Order::kKey && incoming.key != nullptr);
+  const size_t hashed = order == Order::kKey ? incoming.key_size : 0;
+  const uint64_t hash = keyed ? key_hash(dispatcher_.options_.seed, partition_, incoming.key, hashed) : 0;
+  staged_.push_back({hash, slot, keyed});
+  staged_bytes_ += std::max<size_t>(size, 1);
+  --messages_left_;
+  return true;
+}
+
+bool Intake::publish() {
+  Dispatcher::Lock lock(dispatcher_.mutex_);
+  const bool placed = dispatcher_.publish(lock, *this);
+  staged_.clear();
+  staged_bytes_ = 0;
+  messages_left_ = 0;
+  for (Slab* slab : filled_) dispatcher_.slabs_.seal(slab);
+  filled_.clear();
+  return placed;
+}
+
+// Room for a message in the slab that is being filled, or in one of its own; takes the lock only for a new slab.
+std::byte* Intake::allocate(uint32_t slot, size_t size, Slab*& slab) {
+  const size_t footprint = slab_footprint(size);
+  const bool alone = footprint > dispatcher_.slabs_.shared_limit();
+  if (alone || slab_ == nullptr || slab_->capacity - slab_->used < footprint) {
+    Dispatcher::Lock lock(dispatcher_.mutex_);
+    Slab* fresh = dispatcher_.acquire_slab(lock, footprint);
+    if (alone) {
+      filled_.push_back(fresh);
+      slab = fresh;
+    } else {
+      if (slab_ != nullptr) filled_.push_back(slab_);
+      slab_ = fresh;
+    }
+  }
+  if (!alone) slab = slab_;
+  std::byte* at = slab->memory.get() + slab->used;
+  slab->used += footprint;
+  new (at) SlabRecord{slot, static_cast<uint32_t>(size)};
+  return at + sizeof(SlabRecord);
+}
+
+}  // namespace laneway
