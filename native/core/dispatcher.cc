@@ -161,6 +161,8 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
     }
   }
   if (before >= 0 && partition.tracker.committable() != before) partition.changed = true;
+  // Looked at again when something settles.
+  if (intake.window_full_ && !partition.tracker.idle()) partition.paused = true;
   ring();
   return placed;
 }

@@ -22,6 +22,7 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   epoch_ = epoch;
   messages_left_ = 0;
   staged_bytes_ = 0;
+  window_full_ = false;
   const auto* found = dispatcher_.find_assigned(id);
   if (found == nullptr || found->epoch != epoch || found->draining || dispatcher_.stopped_) return 0;
   Dispatcher::Partition& partition = dispatcher_.partitions_[id];
@@ -43,7 +44,10 @@ bool Intake::add(const IncomingMessage& incoming) {
   const size_t size = size_t{incoming.key_size} + incoming.value_size + incoming.headers.size();
   if (messages_left_ == 0 || (staged_bytes_ != 0 && staged_bytes_ + size > bytes_left_)) return false;
   if (window_base_ < 0) window_base_ = incoming.offset;
-  if (incoming.offset - window_base_ >= dispatcher_.options_.max_window) return false;
+  if (incoming.offset - window_base_ >= dispatcher_.options_.max_window) {
+    window_full_ = true;
+    return false;
+  }
 
   const uint32_t slot = reserved_.back();
   Message& message = *reserved_messages_.back();
