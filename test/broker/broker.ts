@@ -15,10 +15,11 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { javaProgram, kafkaClasspath, runToEnd } from './kafka-jars.js'
+import { javaProgram, kafkaClasspath } from './kafka-jars.js'
+import { runToEnd } from './run-to-end.js'
 import { createTopic, isAnswering, type TopicOptions } from './topic-admin.js'
 
-export { type BrokerAvailability, brokerAvailability } from './kafka-jars.js'
+export { type BrokerAvailability, brokerAvailability, kafkaVersion } from './kafka-jars.js'
 export type { TopicOptions } from './topic-admin.js'
 
 const HOST = '127.0.0.1'
@@ -181,7 +182,7 @@ class KafkaBroker implements Broker {
     const config = join(this.folder, 'server.properties')
     const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
     const args = [quiet, '-cp', this.classpath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config]
-    const format = await runToEnd(javaProgram(), args, START_DEADLINE_MS)
+    const format = await runToEnd(javaProgram(), args, { deadlineMs: START_DEADLINE_MS })
     if (format.status !== 0) throw new Error(`Kafka's storage could not be formatted:\n${format.output.slice(-4000)}`)
   }
 

@@ -1,14 +1,15 @@
 /**
- * The little of Kafka's wire protocol that the fixture needs: is the broker answering, create a topic, wait until
- * every partition has a leader. Written by hand (CreateTopics v2, Metadata v1: fixed-width fields, no tags) because a
- * client library in the fixture would be the very thing under test, and Kafka's own tools take seconds per call.
- * One connection per call, loopback only, every call has a deadline.
+ * The little of Kafka's wire protocol that the fixture needs: is the broker answering, create a topic and wait until
+ * every partition has a leader, delete it. Written by hand (CreateTopics v2, DeleteTopics v1, Metadata v1: fixed-width
+ * fields, no tags) because a client library in the fixture would be the very thing under test, and Kafka's own tools
+ * take seconds per call. One connection per call, every call has a deadline.
  */
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const METADATA = { key: 3, version: 1 } as const
 const CREATE_TOPICS = { key: 19, version: 2 } as const
+const DELETE_TOPICS = { key: 20, version: 1 } as const
 const TOPIC_ALREADY_EXISTS = 36
 const POLL_MS = 20
 
@@ -193,5 +194,18 @@ export async function createTopic(
     if (leaders.length === partitions && leaders.every((leader) => leader >= 0)) return
     if (Date.now() > giveUpAt) throw new Error(`topic ${name} has no leader for every partition: ${leaders}`)
     await delay(POLL_MS)
+  }
+}
+
+/** Deletes a topic. The broker removes its data a little later. */
+export async function deleteTopic(endpoint: Endpoint, name: string, deadlineMs: number): Promise<void> {
+  const body = new RequestWriter().int32(1).string(name).int32(deadlineMs).finish()
+  const response = await call(endpoint, DELETE_TOPICS, body, deadlineMs)
+  response.skip(4)
+  for (const code of response.list(() => {
+    response.string()
+    return response.int16()
+  })) {
+    if (code !== 0) throw new Error(`topic ${name} could not be deleted: Kafka error ${code}`)
   }
 }
