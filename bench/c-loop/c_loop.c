@@ -1,0 +1,218 @@
+/* The limit that laneway is measured against: drains a topic with librdkafka in C and touches every byte of key and
+ * value. One thread, one queue per partition (forwarding off), sleeps on an event, drains with timeout 0.
+ *
+ * Two ways of draining, because librdkafka has two and neither is always faster (-m):
+ *   batch     rd_kafka_consume_batch_queue, one lock of the partition's queue per message, one of its offset per batch
+ *   callback  rd_kafka_consume_callback_queue, one lock of the queue per drain, one of the offset per message
+ *
+ * Prints one JSON line; time and CPU run from subscribe to the last message. Offsets of a partition must only rise,
+ * or the line says so in `inversions`.
+ *
+ *   laneway_c_loop -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-d DEADLINE_S] [-X name=value]...
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "program.h"
+
+#define BATCH_SIZE 2048
+#define MAX_PARTITIONS 1024
+#define POLL_MS 100
+
+struct partition {
+  rd_kafka_queue_t* queue;
+  int32_t number;
+  int64_t last_offset;
+};
+
+struct totals {
+  long messages;
+  long wanted;
+  uint64_t bytes;
+  uint64_t sum;
+  long inversions;
+  double first_message_at;
+};
+
+/* Owned by the main thread: the rebalance callback runs inside its rd_kafka_consumer_poll(). */
+static struct partition partitions[MAX_PARTITIONS];
+static int partition_count;
+static int wake_up[2];
+static struct totals totals;
+
+static void start_partition(rd_kafka_t* rk, const rd_kafka_topic_partition_t* assigned) {
+  if (partition_count == MAX_PARTITIONS) fail("more than %d partitions", MAX_PARTITIONS);
+  struct partition* partition = &partitions[partition_count++];
+  partition->number = assigned->partition;
+  partition->last_offset = -1;
+  partition->queue = rd_kafka_queue_get_partition(rk, assigned->topic, assigned->partition);
+  if (partition->queue == NULL) fail("partition %d has no queue", assigned->partition);
+  rd_kafka_queue_forward(partition->queue, NULL);
+  rd_kafka_queue_io_event_enable(partition->queue, wake_up[1], "m", 1);
+}
+
+static void release_partitions(void) {
+  for (int i = 0; i < partition_count; i++) {
+    rd_kafka_queue_io_event_enable(partitions[i].queue, -1, NULL, 0);
+    rd_kafka_queue_destroy(partitions[i].queue);
+  }
+  partition_count = 0;
+}
+
+static void on_rebalance(rd_kafka_t* rk, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list,
+                         void* opaque) {
+  (void)opaque;
+  if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    for (int i = 0; i < list->cnt; i++) start_partition(rk, &list->elems[i]);
+    rd_kafka_assign(rk, list);
+  } else {
+    release_partitions();
+    rd_kafka_assign(rk, NULL);
+  }
+}
+
+static void take_message(const rd_kafka_message_t* message, void* opaque) {
+  struct partition* partition = opaque;
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("consume: %s", rd_kafka_message_errstr(message));
+  if (message->offset <= partition->last_offset) totals.inversions++;
+  partition->last_offset = message->offset;
+  totals.sum += checksum(message->key, message->key_len) + checksum(message->payload, message->len);
+  totals.bytes += message->key_len + message->len;
+  if (totals.messages++ == 0) totals.first_message_at = now_seconds();
+}
+
+static void take_message_callback(rd_kafka_message_t* message, void* opaque) { take_message(message, opaque); }
+
+static void drain_by_batch(struct partition* partition) {
+  static rd_kafka_message_t* batch[BATCH_SIZE];
+  ssize_t count;
+  do {
+    count = rd_kafka_consume_batch_queue(partition->queue, 0, batch, BATCH_SIZE);
+    for (ssize_t i = 0; i < count; i++) {
+      take_message(batch[i], partition);
+      rd_kafka_message_destroy(batch[i]);
+    }
+  } while (count == BATCH_SIZE);
+}
+
+static void drain_by_callback(struct partition* partition) {
+  rd_kafka_consume_callback_queue(partition->queue, 0, take_message_callback, partition);
+}
+
+/* Sleeps until a queue has something, at most POLL_MS. */
+static void wait_for_event(void) {
+  struct pollfd readable = {.fd = wake_up[0], .events = POLLIN};
+  char discarded[256];
+  if (poll(&readable, 1, POLL_MS) > 0 && read(wake_up[0], discarded, sizeof(discarded)) < 0)
+    fail("the wake-up pipe is broken");
+}
+
+struct options {
+  const char* brokers;
+  const char* topic;
+  const char* group;
+  int by_callback;
+  long deadline_seconds;
+};
+
+static struct options read_options(int argc, char** argv, rd_kafka_conf_t* conf) {
+  struct options options = {.deadline_seconds = 120};
+  const char* mode = "batch";
+  int option;
+  while ((option = getopt(argc, argv, "b:t:g:n:m:d:X:")) != -1) {
+    if (option == 'b')
+      options.brokers = optarg;
+    else if (option == 't')
+      options.topic = optarg;
+    else if (option == 'g')
+      options.group = optarg;
+    else if (option == 'n')
+      totals.wanted = whole_number("-n", optarg);
+    else if (option == 'm')
+      mode = optarg;
+    else if (option == 'd')
+      options.deadline_seconds = whole_number("-d", optarg);
+    else if (option == 'X')
+      set_property_pair(conf, optarg);
+    else
+      exit(2);
+  }
+  options.by_callback = strcmp(mode, "callback") == 0;
+  if (options.brokers == NULL || options.topic == NULL || options.group == NULL ||
+      (!options.by_callback && strcmp(mode, "batch") != 0))
+    fail("%s -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-d SECONDS] [-X name=value]...", argv[0]);
+  return options;
+}
+
+static void open_wake_up(void) {
+  if (pipe(wake_up) != 0 || fcntl(wake_up[0], F_SETFL, O_NONBLOCK) != 0 || fcntl(wake_up[1], F_SETFL, O_NONBLOCK) != 0)
+    fail("no pipe for wake-ups");
+}
+
+/* Rebalances are served in here; messages never come this way, because every partition's forwarding is off. */
+static void serve_events(rd_kafka_t* rk) {
+  rd_kafka_message_t* event = rd_kafka_consumer_poll(rk, 0);
+  if (event == NULL) return;
+  if (event->err == RD_KAFKA_RESP_ERR_NO_ERROR) fail("a message came by the event queue: forwarding is on");
+  fprintf(stderr, "event: %s\n", rd_kafka_message_errstr(event));
+  rd_kafka_message_destroy(event);
+}
+
+static void consume(rd_kafka_t* rk, int by_callback, double give_up_at) {
+  while (totals.messages < totals.wanted) {
+    long before = totals.messages;
+    serve_events(rk);
+    for (int i = 0; i < partition_count; i++) {
+      if (by_callback)
+        drain_by_callback(&partitions[i]);
+      else
+        drain_by_batch(&partitions[i]);
+    }
+    if (totals.messages == before) wait_for_event();
+    if (now_seconds() > give_up_at) fail("deadline: %ld of %ld messages", totals.messages, totals.wanted);
+  }
+}
+
+int main(int argc, char** argv) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  char reason[512];
+  set_property(conf, "enable.auto.commit", "false");
+  set_property(conf, "auto.offset.reset", "earliest");
+  struct options options = read_options(argc, argv, conf);
+  set_property(conf, "bootstrap.servers", options.brokers);
+  set_property(conf, "group.id", options.group);
+  rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+  open_wake_up();
+
+  rd_kafka_t* rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+  if (rk == NULL) fail("consumer: %s", reason);
+  rd_kafka_poll_set_consumer(rk);
+  rd_kafka_queue_t* events = rd_kafka_queue_get_consumer(rk);
+  rd_kafka_queue_io_event_enable(events, wake_up[1], "e", 1);
+  rd_kafka_topic_partition_list_t* topics = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(topics, options.topic, RD_KAFKA_PARTITION_UA);
+
+  double cpu_at_start = cpu_seconds();
+  double started_at = now_seconds();
+  rd_kafka_resp_err_t err = rd_kafka_subscribe(rk, topics);
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("subscribe: %s", rd_kafka_err2str(err));
+  consume(rk, options.by_callback, started_at + (double)options.deadline_seconds);
+  double seconds = now_seconds() - started_at;
+  double cpu = cpu_seconds() - cpu_at_start;
+
+  printf("{\"messages\":%ld,\"bytes\":%" PRIu64 ",\"seconds\":%.6f,\"firstMessageSeconds\":%.6f,", totals.messages,
+         totals.bytes, seconds, totals.first_message_at - started_at);
+  printf("\"cpuSeconds\":%.6f,\"maxRssKib\":%ld,\"inversions\":%ld,", cpu, max_rss_kib(), totals.inversions);
+  printf("\"checksum\":\"%016" PRIx64 "\",\"librdkafka\":\"%s\"}\n", totals.sum, rd_kafka_version_str());
+  fflush(stdout);
+
+  rd_kafka_topic_partition_list_destroy(topics);
+  rd_kafka_consumer_close(rk);
+  rd_kafka_queue_destroy(events);
+  rd_kafka_destroy(rk);
+  close(wake_up[0]);
+  close(wake_up[1]);
+  return 0;
+}
