@@ -1,0 +1,93 @@
+/**
+ * `npm run bench -- throughput`: measures laneway against the limit (a C loop on librdkafka) and a peer, on one topic,
+ * in one run. The table goes to stdout, progress to stderr.
+ */
+import { writeFile } from 'node:fs/promises'
+import { Command, InvalidArgumentError } from 'commander'
+import { openCluster } from './cluster.js'
+import { gatherContestants } from './contestants.js'
+import { describeMachine } from './machine.js'
+import { formatJson, formatTable, type Report, writeReport } from './report.js'
+import { measureThroughput } from './throughput.js'
+import { dropTopic, fillTopic } from './topic.js'
+
+interface ThroughputOptions {
+  readonly messages: number
+  readonly size: number
+  readonly runs: number
+  readonly partitions: number
+  readonly keys: number
+  readonly deadline: number
+  readonly brokers?: string
+  /** A file, or true for stdout. */
+  readonly json?: string | true
+  readonly report?: string
+}
+
+const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`)
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It takes a whole number from 1.')
+  return Number(text)
+}
+
+async function measure(options: ThroughputOptions): Promise<Report> {
+  const machine = describeMachine()
+  const startedAt = new Date().toISOString()
+  const { contestants, absent } = await gatherContestants()
+  for (const { label, reason } of absent) say(`NOT MEASURED: ${label}: ${reason}`)
+  await using cluster = await openCluster(options.brokers, say)
+  const messages = Math.min(options.messages, cluster.maxMessages)
+  if (messages < options.messages) say(`the mock cluster keeps too little: only ${messages} messages`)
+
+  const shape = { messages, valueBytes: options.size, keys: options.keys, partitions: options.partitions }
+  say(`filling a topic with ${messages} messages of ${options.size} B`)
+  const { name, checksum } = await fillTopic(cluster.brokers, shape)
+  const workload = { brokers: cluster.brokers, topic: name, messages, checksum }
+  const plan = { runs: options.runs, deadlineMs: options.deadline * 1000 }
+  const outcome = await measureThroughput(contestants, workload, plan, say)
+  await dropTopic(cluster.brokers, name)
+
+  const versions = outcome.rows.flatMap(({ verification: run }) => ('result' in run ? [run.result.librdkafka] : []))
+  const librdkafka = [...new Set(versions.filter((version) => version !== undefined))].join(' and ')
+  return {
+    benchmark: 'throughput',
+    startedAt,
+    machine,
+    cluster: cluster.description,
+    librdkafka,
+    workload: { ...shape, compression: 'lz4' },
+    runs: options.runs,
+    absent,
+    ...outcome,
+  }
+}
+
+async function throughput(options: ThroughputOptions): Promise<void> {
+  const report = await measure(options)
+  if (options.report !== undefined) await writeReport(options.report, report)
+  if (typeof options.json === 'string') await writeFile(options.json, formatJson(report))
+  process.stdout.write(options.json === true ? formatJson(report) : formatTable(report))
+  const runs = report.rows.flatMap(({ verification, runs }) => [verification, ...runs])
+  if (runs.some(({ kind }) => kind !== 'finished')) process.exitCode = 1
+}
+
+const program = new Command('bench').description('Measures laneway against a C loop on librdkafka and against a peer.')
+program
+  .command('throughput')
+  .description('messages/s, CPU and memory of draining one topic, as ratios within one run')
+  .option('--messages <n>', 'messages in the topic', wholeNumber, 500_000)
+  .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
+  .option('--runs <n>', 'measured rounds, after one that verifies', wholeNumber, 3)
+  .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
+  .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
+  .option('--deadline <seconds>', 'for one process', wholeNumber, 180)
+  .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
+  .option('--json [file]', 'one JSON document, to the file or to stdout instead of the table')
+  .option('--report <folder>', 'also write throughput.json, .md and .svg there')
+  .action(throughput)
+
+program.parseAsync().catch((error: unknown) => {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+})
