@@ -1,0 +1,17 @@
+# One program per native/test/fuzz/NAME_fuzz.cc: laneway_fuzz_NAME. libFuzzer comes with Clang.
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "LANEWAY_FUZZ needs Clang (-DCMAKE_CXX_COMPILER=clang++)")
+endif()
+file(GLOB fuzzers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/test/fuzz/*_fuzz.cc")
+# Coverage feedback must come from the code under test, not only from the fuzzer's own file.
+if(TARGET laneway_core)
+  target_compile_options(laneway_core PRIVATE -fsanitize=fuzzer-no-link)
+endif()
+foreach(source ${fuzzers})
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_fuzz$" "" name ${name})
+  add_executable(laneway_fuzz_${name} ${source})
+  target_compile_options(laneway_fuzz_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  target_link_options(laneway_fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(laneway_fuzz_${name} PRIVATE laneway_core)
+endforeach()

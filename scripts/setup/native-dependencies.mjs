@@ -1,0 +1,266 @@
+/**
+ * librdkafka and zstd, built once per user from the sources that two npm packages carry (their own install scripts
+ * never run: one would download OpenSSL, the other a binary):
+ *
+ *   @confluentinc/kafka-javascript/deps/librdkafka   ./configure && make, since its CMake files need a missing folder
+ *   zstd-napi/deps/zstd                              compiled here: no libzstd-dev on the system is needed
+ *
+ * The result is a folder in the user's cache, named after everything that shapes it (versions, flags, compiler, the
+ * headers of OpenSSL and zlib), so that another checkout finds it and a change of flags builds anew beside it.
+ *
+ * Features: SSL, SASL PLAIN / SCRAM / OAUTHBEARER, gzip, snappy, lz4 (librdkafka's own), zstd. Without Cyrus SASL
+ * (GSSAPI) and without libcurl (OAUTHBEARER's OIDC method): both would make every user install a shared library;
+ * tokens for OAUTHBEARER come from the application instead.
+ * C11 threads are off: ThreadSanitizer does not know them, and librdkafka's own layer over pthread costs the same.
+ */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { capture, jobs, run } from './command.mjs'
+import { withLock } from './lock.mjs'
+import { cacheDir, nodeModules } from './paths.mjs'
+import { SetupError, step } from './progress.mjs'
+import { digest } from './stamp.mjs'
+import { compilers } from './system-tools.mjs'
+
+const LIBRDKAFKA_SOURCE = join(nodeModules, '@confluentinc', 'kafka-javascript', 'deps', 'librdkafka')
+const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
+/** Changes when this file builds something else from the same inputs. */
+const RECIPE = 1
+
+const CFLAGS = ['-O2', '-g1', '-fPIC', '-fvisibility=hidden', '-fno-omit-frame-pointer']
+/** Hiding symbols would leave a shared library with nothing to link to. */
+const SHARED_CFLAGS = CFLAGS.filter((flag) => flag !== '-fvisibility=hidden')
+const LIBRDKAFKA_OPTIONS = [
+  '--enable-ssl',
+  '--enable-zlib',
+  '--enable-zstd',
+  '--disable-lz4-ext',
+  '--disable-gssapi',
+  '--disable-curl',
+  '--disable-c11threads',
+  '--disable-syslog',
+  '--disable-debug-symbols',
+]
+
+/**
+ * @typedef {object} NativeDependencies
+ * @property {string} folder holds include/ and lib/
+ * @property {string} librdkafkaVersion
+ * @property {string[]} includeDirs
+ * @property {string} librdkafka the static library
+ * @property {string} zstd the static library
+ * @property {string[]} tlsLibraries libssl, libcrypto and libz: paths of static libraries, or -l flags
+ * @property {boolean} tlsIsStatic
+ */
+
+/**
+ * Builds what is absent from the cache.
+ * @param {object} [options]
+ * @param {boolean} [options.shared] a librdkafka.so instead, for the benchmark's peer
+ * @param {(built: NativeDependencies) => void} [options.onBuilt] called when something had to be built
+ * @returns {Promise<NativeDependencies>}
+ */
+export async function buildNativeDependencies(options = {}) {
+  const shared = options.shared ?? false
+  const found = findNativeDependencies({ shared })
+  if (found) return found
+  const folder = folderFor({ shared })
+  await withLock(`${folder}.lock`, async () => {
+    if (findNativeDependencies({ shared })) return
+    const title = `building librdkafka ${librdkafkaVersion()}${shared ? ' as a shared library' : ''}, once, into the cache`
+    await step(title, () => build(folder, shared))
+  })
+  const built = findNativeDependencies({ shared })
+  if (!built) throw new SetupError(`the build of librdkafka left nothing in ${folder}`)
+  options.onBuilt?.(built)
+  return built
+}
+
+/**
+ * @param {{ shared?: boolean }} [options]
+ * @returns {NativeDependencies | null} null where they are not built yet
+ */
+export function findNativeDependencies(options = {}) {
+  const folder = folderFor({ shared: options.shared ?? false })
+  const manifest = join(folder, 'dependencies.json')
+  if (!existsSync(manifest)) return null
+  const { tlsLibraries, tlsIsStatic } = JSON.parse(readFileSync(manifest, 'utf8'))
+  return {
+    folder,
+    librdkafkaVersion: librdkafkaVersion(),
+    includeDirs: [join(folder, 'include')],
+    librdkafka: join(folder, 'lib', options.shared ? 'librdkafka.so.1' : 'librdkafka.a'),
+    zstd: join(folder, 'lib', 'libzstd.a'),
+    tlsLibraries,
+    tlsIsStatic,
+  }
+}
+
+/** @returns {string} e.g. 2.15.1 */
+export function librdkafkaVersion() {
+  const header = readFileSync(join(LIBRDKAFKA_SOURCE, 'src', 'rdkafka.h'), 'utf8')
+  const hex = header.match(/#define\s+RD_KAFKA_VERSION\s+0x([0-9a-f]{8})/i)?.[1]
+  if (!hex) throw new SetupError(`no RD_KAFKA_VERSION in ${LIBRDKAFKA_SOURCE}`)
+  return [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.')
+}
+
+/** @returns {string} e.g. 1.5.7 */
+function zstdVersion() {
+  const header = readFileSync(join(ZSTD_SOURCE, 'zstd.h'), 'utf8')
+  return ['MAJOR', 'MINOR', 'RELEASE']
+    .map((part) => header.match(new RegExp(`#define\\s+ZSTD_VERSION_${part}\\s+(\\d+)`))?.[1] ?? '0')
+    .join('.')
+}
+
+/**
+ * @param {{ shared: boolean }} options
+ * @returns {string}
+ */
+function folderFor({ shared }) {
+  const headers = capture(
+    compilers.c,
+    ['-E', '-P', '-'],
+    '#include <openssl/opensslv.h>\n#include <zlib.h>\nOPENSSL_VERSION_TEXT ZLIB_VERSION\n',
+  )
+  const inputs = {
+    recipe: RECIPE,
+    librdkafka: librdkafkaVersion(),
+    zstd: zstdVersion(),
+    options: LIBRDKAFKA_OPTIONS,
+    cflags: shared ? SHARED_CFLAGS : CFLAGS,
+    compiler: capture(compilers.c, ['--version']),
+    machine: capture(compilers.c, ['-dumpmachine']),
+    headers: headers?.trim().split('\n').at(-1),
+  }
+  const kind = shared ? 'librdkafka-shared' : 'librdkafka'
+  return join(cacheDir(), `${kind}-${inputs.librdkafka}-${digest(JSON.stringify(inputs))}`)
+}
+
+/**
+ * Builds in a folder beside the final one and renames it when it is complete: a cache entry is whole or absent.
+ * @param {string} folder
+ * @param {boolean} shared
+ */
+async function build(folder, shared) {
+  mkdirSync(cacheDir(), { recursive: true })
+  const work = mkdtempSync(`${folder}.building-`)
+  try {
+    const result = join(work, 'result')
+    mkdirSync(join(result, 'lib'), { recursive: true })
+    const tls = chooseTlsLibraries(work)
+    await buildZstd(join(work, 'zstd'), result)
+    await buildLibrdkafka(join(work, 'librdkafka'), result, { shared, tlsIsStatic: tls.tlsIsStatic && !shared })
+    writeFileSync(join(result, 'dependencies.json'), `${JSON.stringify(tls, null, 2)}\n`)
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(result, folder)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/**
+ * @param {string} work
+ * @param {string} result
+ */
+async function buildZstd(work, result) {
+  cpSync(ZSTD_SOURCE, work, { recursive: true })
+  const sources = []
+  for (const part of ['common', 'compress', 'decompress']) {
+    const files = await readdir(join(work, part))
+    sources.push(...files.filter((file) => /\.[cS]$/.test(file)).map((file) => join(part, file)))
+  }
+  const objects = sources.sort().map((file) => file.replace(/\.[cS]$/, '.o'))
+  const rules = [
+    `libzstd.a: ${objects.join(' ')}`,
+    '\t$(AR) rcs $@ $^',
+    '%.o: %.c',
+    '\t$(CC) $(CFLAGS) -DXXH_NAMESPACE=ZSTD_ -c $< -o $@',
+    '%.o: %.S',
+    '\t$(CC) $(CFLAGS) -c $< -o $@',
+  ]
+  writeFileSync(join(work, 'Makefile'), `${rules.join('\n')}\n`)
+  const flags = CFLAGS.join(' ')
+  await run('zstd', 'make', [`-j${jobs}`, 'libzstd.a', `CC=${compilers.c}`, `CFLAGS=${flags}`], { cwd: work })
+  cpSync(join(work, 'libzstd.a'), join(result, 'lib', 'libzstd.a'))
+  mkdirSync(join(result, 'include'), { recursive: true })
+  for (const header of ['zstd.h', 'zstd_errors.h']) cpSync(join(work, header), join(result, 'include', header))
+}
+
+/**
+ * @param {string} work
+ * @param {string} result
+ * @param {{ shared: boolean, tlsIsStatic: boolean }} how
+ */
+async function buildLibrdkafka(work, result, { shared, tlsIsStatic }) {
+  cpSync(LIBRDKAFKA_SOURCE, work, { recursive: true })
+  const cflags = shared ? SHARED_CFLAGS : CFLAGS
+  const configuration = [
+    ...LIBRDKAFKA_OPTIONS,
+    `--CFLAGS=${cflags.join(' ')}`,
+    // A linked-in OpenSSL knows nothing of the system's certificates: this makes librdkafka look for them.
+    `--CPPFLAGS=-I${join(result, 'include')}${tlsIsStatic ? ' -DWITH_STATIC_LIB_libcrypto=1' : ''}`,
+    `--LDFLAGS=-L${join(result, 'lib')}`,
+  ]
+  /** @type {Record<string, string>} */
+  const env = { CC: compilers.c, CXX: compilers.cxx }
+  // Its pkg-config would lead it to a zstd of the system's. (On macOS it leads to Homebrew's OpenSSL.)
+  if (process.platform !== 'darwin') env['PKG_CONFIG'] = 'false'
+  await run('librdkafka-configure', 'bash', ['./configure', ...configuration], { cwd: work, env })
+  // Without src-cpp: laneway uses the C library.
+  const library = shared ? 'librdkafka.so.1' : 'librdkafka.a'
+  await run('librdkafka-make', 'make', [`-j${jobs}`, '-C', 'src', library], { cwd: work })
+  checkFeatures(join(work, 'config.h'))
+  cpSync(join(work, 'src', library), join(result, 'lib', library))
+  mkdirSync(join(result, 'include', 'librdkafka'), { recursive: true })
+  for (const header of ['rdkafka.h', 'rdkafka_mock.h']) {
+    cpSync(join(work, 'src', header), join(result, 'include', 'librdkafka', header))
+  }
+}
+
+/**
+ * librdkafka's configure leaves out what it cannot find; laneway promises these.
+ * @param {string} configHeader
+ */
+function checkFeatures(configHeader) {
+  const config = readFileSync(configHeader, 'utf8')
+  const promised = ['WITH_SSL', 'WITH_ZLIB', 'WITH_ZSTD', 'WITH_SNAPPY', 'WITH_SASL_SCRAM', 'WITH_SASL_OAUTHBEARER']
+  const absent = promised.filter((feature) => !new RegExp(`#define ${feature} 1`).test(config))
+  if (absent.length > 0) throw new SetupError(`librdkafka was configured without ${absent.join(', ')}`)
+}
+
+/**
+ * OpenSSL and zlib are linked in where their static libraries can be part of a shared object: the node binary exports
+ * an OpenSSL of its own, of another version, and a prebuilt addon must not depend on a system's. Tried, not guessed.
+ * @param {string} work
+ * @returns {{ tlsIsStatic: boolean, tlsLibraries: string[] }}
+ */
+function chooseTlsLibraries(work) {
+  const archives = ['libssl.a', 'libcrypto.a', 'libz.a'].map((name) => {
+    const path = capture(compilers.c, [`-print-file-name=${name}`])?.trim() ?? name
+    return path === name ? null : path
+  })
+  const dynamic = { tlsIsStatic: false, tlsLibraries: ['-lssl', '-lcrypto', '-lz'] }
+  const complete = archives.filter((path) => path !== null)
+  if (complete.length < archives.length) return dynamic
+  const source = join(work, 'tls-probe.c')
+  writeFileSync(
+    source,
+    '#include <openssl/ssl.h>\n#include <zlib.h>\n' +
+      'const char *probe(void) { SSL_CTX_free(SSL_CTX_new(TLS_method())); return zlibVersion(); }\n',
+  )
+  const hidden = process.platform === 'darwin' ? [] : ['-Wl,-z,defs', '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic']
+  const args = ['-shared', '-fPIC', source, '-o', join(work, 'tls-probe.so'), ...hidden, ...complete, '-ldl', '-lpthread']
+  const isLinkable = capture(compilers.c, args) !== null
+  return isLinkable ? { tlsIsStatic: true, tlsLibraries: complete } : dynamic
+}
+
+/**
+ * One line for a person.
+ * @param {NativeDependencies} dependencies
+ * @returns {string}
+ */
+export function describeNativeDependencies(dependencies) {
+  const how = dependencies.tlsIsStatic ? 'linked in' : "the system's shared libraries"
+  return `${basename(dependencies.folder)}; OpenSSL and zlib: ${how}`
+}
