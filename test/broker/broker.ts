@@ -178,7 +178,8 @@ class KafkaBroker implements Broker {
   }
 
   async format(): Promise<void> {
-    const id = randomBytes(16).toString('base64url')
+    // A random id may begin with a dash, which the tool would take for an option.
+    const id = `L${randomBytes(16).toString('base64url').slice(1)}`
     const config = join(this.folder, 'server.properties')
     const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
     const args = [quiet, '-cp', this.classpath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config]
