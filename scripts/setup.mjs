@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { withLock } from './setup/lock.mjs'
 import { buildNative } from './setup/native-build.mjs'
-import { buildNativeDependencies, describeNativeDependencies } from './setup/native-dependencies.mjs'
+import { buildNativeDependencies } from './setup/native-dependencies.mjs'
 import { installNodeModules } from './setup/node-modules.mjs'
 import { stateDir } from './setup/paths.mjs'
 import { SetupError, say } from './setup/progress.mjs'
@@ -26,7 +26,7 @@ export async function setUp({ tests = false } = {}) {
     checkSystemTools({ tests })
     await installNodeModules()
     try {
-      const dependencies = await buildNativeDependencies({ onBuilt: (built) => say(describeNativeDependencies(built)) })
+      const dependencies = await buildNativeDependencies()
       await buildNative(dependencies, { tests })
       await buildTypeScript({ tests })
     } catch (error) {

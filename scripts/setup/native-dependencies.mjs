@@ -15,11 +15,11 @@
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { capture, jobs, run } from './command.mjs'
 import { withLock } from './lock.mjs'
 import { cacheDir, nodeModules } from './paths.mjs'
-import { SetupError, step } from './progress.mjs'
+import { SetupError, say, step } from './progress.mjs'
 import { digest } from './stamp.mjs'
 import { compilers } from './system-tools.mjs'
 
@@ -29,8 +29,6 @@ const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
 const RECIPE = 1
 
 const CFLAGS = ['-O2', '-g1', '-fPIC', '-fvisibility=hidden', '-fno-omit-frame-pointer']
-/** Hiding symbols would leave a shared library with nothing to link to. */
-const SHARED_CFLAGS = CFLAGS.filter((flag) => flag !== '-fvisibility=hidden')
 const LIBRDKAFKA_OPTIONS = [
   '--enable-ssl',
   '--enable-zlib',
@@ -56,33 +54,25 @@ const LIBRDKAFKA_OPTIONS = [
 
 /**
  * Builds what is absent from the cache.
- * @param {object} [options]
- * @param {boolean} [options.shared] a librdkafka.so instead, for the benchmark's peer
- * @param {(built: NativeDependencies) => void} [options.onBuilt] called when something had to be built
  * @returns {Promise<NativeDependencies>}
  */
-export async function buildNativeDependencies(options = {}) {
-  const shared = options.shared ?? false
-  const found = findNativeDependencies({ shared })
+export async function buildNativeDependencies() {
+  const found = findNativeDependencies()
   if (found) return found
-  const folder = folderFor({ shared })
+  const folder = resultFolder()
   await withLock(`${folder}.lock`, async () => {
-    if (findNativeDependencies({ shared })) return
-    const title = `building librdkafka ${librdkafkaVersion()}${shared ? ' as a shared library' : ''}, once, into the cache`
-    await step(title, () => build(folder, shared))
+    if (findNativeDependencies()) return
+    await step(`building librdkafka ${librdkafkaVersion()}, once, into ${cacheDir()}`, () => build(folder))
   })
-  const built = findNativeDependencies({ shared })
+  const built = findNativeDependencies()
   if (!built) throw new SetupError(`the build of librdkafka left nothing in ${folder}`)
-  options.onBuilt?.(built)
+  say(`laneway: OpenSSL and zlib are ${built.tlsIsStatic ? 'linked into the addon' : "the system's shared libraries"}`)
   return built
 }
 
-/**
- * @param {{ shared?: boolean }} [options]
- * @returns {NativeDependencies | null} null where they are not built yet
- */
-export function findNativeDependencies(options = {}) {
-  const folder = folderFor({ shared: options.shared ?? false })
+/** @returns {NativeDependencies | null} null where they are not built yet */
+export function findNativeDependencies() {
+  const folder = resultFolder()
   const manifest = join(folder, 'dependencies.json')
   if (!existsSync(manifest)) return null
   const { tlsLibraries, tlsIsStatic } = JSON.parse(readFileSync(manifest, 'utf8'))
@@ -90,7 +80,7 @@ export function findNativeDependencies(options = {}) {
     folder,
     librdkafkaVersion: librdkafkaVersion(),
     includeDirs: [join(folder, 'include')],
-    librdkafka: join(folder, 'lib', options.shared ? 'librdkafka.so.1' : 'librdkafka.a'),
+    librdkafka: join(folder, 'lib', 'librdkafka.a'),
     zstd: join(folder, 'lib', 'libzstd.a'),
     tlsLibraries,
     tlsIsStatic,
@@ -113,11 +103,8 @@ function zstdVersion() {
     .join('.')
 }
 
-/**
- * @param {{ shared: boolean }} options
- * @returns {string}
- */
-function folderFor({ shared }) {
+/** @returns {string} */
+function resultFolder() {
   const headers = capture(
     compilers.c,
     ['-E', '-P', '-'],
@@ -128,21 +115,19 @@ function folderFor({ shared }) {
     librdkafka: librdkafkaVersion(),
     zstd: zstdVersion(),
     options: LIBRDKAFKA_OPTIONS,
-    cflags: shared ? SHARED_CFLAGS : CFLAGS,
+    cflags: CFLAGS,
     compiler: capture(compilers.c, ['--version']),
     machine: capture(compilers.c, ['-dumpmachine']),
     headers: headers?.trim().split('\n').at(-1),
   }
-  const kind = shared ? 'librdkafka-shared' : 'librdkafka'
-  return join(cacheDir(), `${kind}-${inputs.librdkafka}-${digest(JSON.stringify(inputs))}`)
+  return join(cacheDir(), `librdkafka-${inputs.librdkafka}-${digest(JSON.stringify(inputs))}`)
 }
 
 /**
  * Builds in a folder beside the final one and renames it when it is complete: a cache entry is whole or absent.
  * @param {string} folder
- * @param {boolean} shared
  */
-async function build(folder, shared) {
+async function build(folder) {
   mkdirSync(cacheDir(), { recursive: true })
   const work = mkdtempSync(`${folder}.building-`)
   try {
@@ -150,7 +135,7 @@ async function build(folder, shared) {
     mkdirSync(join(result, 'lib'), { recursive: true })
     const tls = chooseTlsLibraries(work)
     await buildZstd(join(work, 'zstd'), result)
-    await buildLibrdkafka(join(work, 'librdkafka'), result, { shared, tlsIsStatic: tls.tlsIsStatic && !shared })
+    await buildLibrdkafka(join(work, 'librdkafka'), result, tls.tlsIsStatic)
     writeFileSync(join(result, 'dependencies.json'), `${JSON.stringify(tls, null, 2)}\n`)
     rmSync(folder, { recursive: true, force: true })
     renameSync(result, folder)
@@ -190,14 +175,13 @@ async function buildZstd(work, result) {
 /**
  * @param {string} work
  * @param {string} result
- * @param {{ shared: boolean, tlsIsStatic: boolean }} how
+ * @param {boolean} tlsIsStatic
  */
-async function buildLibrdkafka(work, result, { shared, tlsIsStatic }) {
+async function buildLibrdkafka(work, result, tlsIsStatic) {
   cpSync(LIBRDKAFKA_SOURCE, work, { recursive: true })
-  const cflags = shared ? SHARED_CFLAGS : CFLAGS
   const configuration = [
     ...LIBRDKAFKA_OPTIONS,
-    `--CFLAGS=${cflags.join(' ')}`,
+    `--CFLAGS=${CFLAGS.join(' ')}`,
     // A linked-in OpenSSL knows nothing of the system's certificates: this makes librdkafka look for them.
     `--CPPFLAGS=-I${join(result, 'include')}${tlsIsStatic ? ' -DWITH_STATIC_LIB_libcrypto=1' : ''}`,
     `--LDFLAGS=-L${join(result, 'lib')}`,
@@ -208,10 +192,9 @@ async function buildLibrdkafka(work, result, { shared, tlsIsStatic }) {
   if (process.platform !== 'darwin') env['PKG_CONFIG'] = 'false'
   await run('librdkafka-configure', 'bash', ['./configure', ...configuration], { cwd: work, env })
   // Without src-cpp: laneway uses the C library.
-  const library = shared ? 'librdkafka.so.1' : 'librdkafka.a'
-  await run('librdkafka-make', 'make', [`-j${jobs}`, '-C', 'src', library], { cwd: work })
+  await run('librdkafka-make', 'make', [`-j${jobs}`, '-C', 'src', 'librdkafka.a'], { cwd: work })
   checkFeatures(join(work, 'config.h'))
-  cpSync(join(work, 'src', library), join(result, 'lib', library))
+  cpSync(join(work, 'src', 'librdkafka.a'), join(result, 'lib', 'librdkafka.a'))
   mkdirSync(join(result, 'include', 'librdkafka'), { recursive: true })
   for (const header of ['rdkafka.h', 'rdkafka_mock.h']) {
     cpSync(join(work, 'src', header), join(result, 'include', 'librdkafka', header))
@@ -250,17 +233,17 @@ function chooseTlsLibraries(work) {
       'const char *probe(void) { SSL_CTX_free(SSL_CTX_new(TLS_method())); return zlibVersion(); }\n',
   )
   const hidden = process.platform === 'darwin' ? [] : ['-Wl,-z,defs', '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic']
-  const args = ['-shared', '-fPIC', source, '-o', join(work, 'tls-probe.so'), ...hidden, ...complete, '-ldl', '-lpthread']
+  const args = [
+    '-shared',
+    '-fPIC',
+    source,
+    '-o',
+    join(work, 'tls-probe.so'),
+    ...hidden,
+    ...complete,
+    '-ldl',
+    '-lpthread',
+  ]
   const isLinkable = capture(compilers.c, args) !== null
   return isLinkable ? { tlsIsStatic: true, tlsLibraries: complete } : dynamic
-}
-
-/**
- * One line for a person.
- * @param {NativeDependencies} dependencies
- * @returns {string}
- */
-export function describeNativeDependencies(dependencies) {
-  const how = dependencies.tlsIsStatic ? 'linked in' : "the system's shared libraries"
-  return `${basename(dependencies.folder)}; OpenSSL and zlib: ${how}`
 }

@@ -5,6 +5,7 @@
 
 /** A problem that a person can act on: printed without a stack. */
 export class SetupError extends Error {
+  /** @override */
   name = 'SetupError'
 }
 

@@ -18,7 +18,10 @@ export async function buildTypeScript({ tests }) {
   const folders = tests ? ['ts', 'test', 'bench'] : ['ts']
   const stamp = new Stamp(tests ? 'typescript-with-tests' : 'typescript')
   const isSource = (/** @type {string} */ path) => /\.(ts|json)$/.test(path)
-  const inputs = digestOfPaths([...CONFIGURATION, ...folders].map((path) => join(root, path)), isSource)
+  const inputs = digestOfPaths(
+    [...CONFIGURATION, ...folders].map((path) => join(root, path)),
+    isSource,
+  )
   if (stamp.read() === inputs && existsSync(distDir)) return
   await step(`compiling the TypeScript${tests ? ' and its tests' : ''}`, async () => {
     stamp.clear()

@@ -1,0 +1,8 @@
+/** `npm run bench -- throughput [options]`: sets up, then runs the compiled bench/main.ts with these options. */
+import { join } from 'node:path'
+import { runInForeground } from './run/laneway.mjs'
+import { buildDir } from './setup/paths.mjs'
+import { setUpOrExit } from './setup.mjs'
+
+await setUpOrExit({ tests: true })
+await runInForeground(join(buildDir, 'js', 'bench', 'main.js'), process.argv.slice(2))

@@ -1,0 +1,22 @@
+/** Configures and builds one of the extra CMake builds (sanitizers, fuzzing) under build/. */
+import { join } from 'node:path'
+import { jobs, run } from '../setup/command.mjs'
+import { buildDir, root } from '../setup/paths.mjs'
+import { step } from '../setup/progress.mjs'
+
+/**
+ * @param {string} name of the folder under build/
+ * @param {Record<string, string>} options CMake's -D
+ * @returns {Promise<string>} the folder that holds the programs
+ */
+export async function cmakeBuild(name, options) {
+  const folder = join(buildDir, name)
+  const definitions = Object.entries({ LANEWAY_NODE: process.execPath, ...options }).map(
+    ([option, value]) => `-D${option}=${value}`,
+  )
+  await step(`building ${name}`, async () => {
+    await run(`${name}-configure`, 'cmake', ['-S', root, '-B', folder, ...definitions])
+    await run(`${name}-build`, 'cmake', ['--build', folder, '--parallel', String(jobs)])
+  })
+  return join(folder, 'bin')
+}

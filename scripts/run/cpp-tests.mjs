@@ -1,0 +1,63 @@
+/** Runs the C++ tests (GoogleTest) and the simulation that CMake built, and reads what they report. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { show } from './show.mjs'
+import { asOne } from './tally.mjs'
+
+/** @typedef {import('./tally.mjs').Count} Count */
+
+const DEADLINE_MS = 15 * 60_000
+
+export const CPP_TEST_PROGRAMS = ['laneway_core_tests', 'laneway_kafka_tests']
+
+/**
+ * @param {string} binDir
+ * @param {string} program
+ * @param {Record<string, string>} [env]
+ * @returns {Promise<Count>}
+ */
+export async function runGoogleTest(binDir, program, env = {}) {
+  const { command, args } = withoutAddressRandomisation(join(binDir, program), ['--gtest_brief=1'], env)
+  const { status, output } = await show(command, args, { env, deadlineMs: DEADLINE_MS })
+  const count = {
+    passed: numberIn(output, /^\[ {2}PASSED {2}\] (\d+) test/m),
+    failed: numberIn(output, /^\[ {2}FAILED {2}\] (\d+) test/m),
+    skipped: numberIn(output, /^\[ {2}SKIPPED \] (\d+) test/m),
+  }
+  // A crash, or a sanitizer's report at the very end, has no line of its own.
+  return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count
+}
+
+/**
+ * @param {string} binDir
+ * @param {readonly string[]} options of the simulation, e.g. --seeds 10000
+ * @param {Record<string, string>} [env]
+ * @returns {Promise<Count>}
+ */
+export async function runSimulation(binDir, options, env = {}) {
+  const { command, args } = withoutAddressRandomisation(join(binDir, 'laneway_simulate'), options, env)
+  const { status } = await show(command, args, { env, deadlineMs: DEADLINE_MS })
+  return asOne(status === 0)
+}
+
+/**
+ * ThreadSanitizer finds no room for its shadow memory where the kernel randomises addresses widely.
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {Record<string, string>} env
+ * @returns {{ command: string, args: string[] }}
+ */
+function withoutAddressRandomisation(program, args, env) {
+  const setarch = '/usr/bin/setarch'
+  if (!env['TSAN_OPTIONS'] || !existsSync(setarch)) return { command: program, args: [...args] }
+  return { command: setarch, args: ['-R', program, ...args] }
+}
+
+/**
+ * @param {string} text
+ * @param {RegExp} pattern
+ * @returns {number}
+ */
+function numberIn(text, pattern) {
+  return Number(text.match(pattern)?.[1] ?? 0)
+}

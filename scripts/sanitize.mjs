@@ -1,0 +1,51 @@
+/**
+ * Runs the C++ tests and the simulation under sanitizers: once with address + undefined, once with thread.
+ *
+ *   npm run sanitize [-- --only address|thread] [--seeds N]
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { cmakeBuild } from './run/cmake.mjs'
+import { CPP_TEST_PROGRAMS, runGoogleTest, runSimulation } from './run/cpp-tests.mjs'
+import { Tally } from './run/tally.mjs'
+import { setUpOrExit } from './setup.mjs'
+
+const builds = {
+  address: {
+    sanitizers: 'address,undefined',
+    env: { ASAN_OPTIONS: 'detect_leaks=1:strict_string_checks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+  },
+  thread: {
+    sanitizers: 'thread',
+    env: {
+      TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:suppressions=${join(root, 'native/test/tsan.supp')}`,
+    },
+  },
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: Object.keys(builds) },
+    seeds: { type: 'string', default: '1000' },
+  },
+})
+
+await setUpOrExit({ tests: true })
+const tally = new Tally()
+for (const [name, { sanitizers, env }] of Object.entries(builds)) {
+  if (!values.only.includes(name)) continue
+  const binDir = await cmakeBuild(`sanitize-${name}`, {
+    CMAKE_BUILD_TYPE: 'Release',
+    LANEWAY_TESTS: 'ON',
+    LANEWAY_SANITIZE: sanitizers,
+  })
+  for (const program of CPP_TEST_PROGRAMS) {
+    if (!existsSync(join(binDir, program))) continue
+    await tally.add(`${program} under ${sanitizers}`, () => runGoogleTest(binDir, program, env))
+  }
+  if (!existsSync(join(binDir, 'laneway_simulate'))) continue
+  const options = ['--seeds', values.seeds]
+  await tally.add(`simulation under ${sanitizers}, ${values.seeds} seeds`, () => runSimulation(binDir, options, env))
+}
+tally.close()

@@ -1,0 +1,73 @@
+/**
+ * `npm test`: sets up, then runs every test there is; its last line is the sum of what the runners report.
+ *
+ *   npm test -- --only native        C++ unit tests and the simulation
+ *   npm test -- --only ts            TypeScript without a broker
+ *   npm test -- --only integration   on a real broker, where Java and Maven are present
+ *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node (not in a plain
+ *                                    `npm test`: it fetches three versions of Node)
+ *   npm test -- --seeds 100000       more of the simulation
+ *   npm test -- retry                only test files whose path contains this
+ */
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { CPP_TEST_PROGRAMS, runGoogleTest, runSimulation } from './run/cpp-tests.mjs'
+import { Tally } from './run/tally.mjs'
+import { findTestFiles, runUvuFile } from './run/uvu-tests.mjs'
+import { buildDir } from './setup/paths.mjs'
+import { setUpOrExit } from './setup.mjs'
+
+const PARTS = ['native', 'ts', 'integration', 'packaging']
+const DEFAULT_PARTS = ['native', 'ts', 'integration']
+const DEADLINE_MS = { ts: 2 * 60_000, integration: 10 * 60_000, packaging: 10 * 60_000 }
+
+const compiledDir = join(buildDir, 'js')
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string', multiple: true, default: DEFAULT_PARTS },
+    seeds: { type: 'string', default: '10000' },
+  },
+})
+const unknown = values.only.filter((part) => !PARTS.includes(part))
+if (unknown.length > 0) {
+  process.stderr.write(`no such part: ${unknown.join(', ')} (there are: ${PARTS.join(', ')})\n`)
+  process.exit(2)
+}
+
+/**
+ * The part that a test file belongs to: by its folder.
+ * @param {string} file
+ * @returns {'ts' | 'integration' | 'packaging'}
+ */
+function partOf(file) {
+  const path = relative(compiledDir, file)
+  if (/^test\/(integration|broker)\//.test(path)) return 'integration'
+  return path.startsWith('test/packaging/') ? 'packaging' : 'ts'
+}
+
+await setUpOrExit({ tests: true })
+const tally = new Tally()
+
+if (values.only.includes('native') && positionals.length === 0) {
+  const binDir = join(buildDir, 'bin')
+  for (const program of CPP_TEST_PROGRAMS) {
+    if (existsSync(join(binDir, program))) await tally.add(program, () => runGoogleTest(binDir, program))
+  }
+  if (existsSync(join(binDir, 'laneway_simulate'))) {
+    const title = `simulation, ${values.seeds} seeds`
+    await tally.add(title, () => runSimulation(binDir, ['--seeds', values.seeds]))
+  }
+}
+
+const files = ['test', 'bench']
+  .flatMap((folder) => findTestFiles(join(compiledDir, folder)))
+  .filter((file) => values.only.includes(partOf(file)))
+  .filter((file) => positionals.length === 0 || positionals.some((wanted) => file.includes(wanted)))
+for (const file of files) {
+  const options = { base: compiledDir, deadlineMs: DEADLINE_MS[partOf(file)] }
+  await tally.add(relative(compiledDir, file), () => runUvuFile(file, options))
+}
+tally.close()
