@@ -1,0 +1,315 @@
+// See consumer_binding.h.
+#include "addon/consumer_binding.h"
+
+#include <string>
+#include <utility>
+
+#include "addon/async.h"
+#include "addon/convert.h"
+#include "addon/taker_binding.h"
+
+namespace laneway {
+
+// What outlives the JavaScript object: the consumer, and the thread-safe function its events go through.
+class ConsumerHandle {
+ public:
+  ConsumerHandle(Napi::Env env, const ConsumerOptions& options, Napi::Function on_event);
+
+  const std::shared_ptr<Consumer>& consumer() const { return consumer_; }
+  // Keeps the event loop alive from here to finish().
+  void hold(Napi::Env env) { events_.Ref(env); }
+  // After the consumer was closed: no event follows.
+  void finish();
+  // The environment ends: nothing may be called in it any more.
+  void abandon() {
+    ended_ = true;
+    consumer_->close();
+  }
+
+ private:
+  void emit(const ConsumerEvent& event);
+
+  std::atomic<bool> ended_ = false;
+  bool finished_ = false;
+  Napi::ThreadSafeFunction events_;
+  std::shared_ptr<Consumer> consumer_;
+};
+
+namespace {
+
+Napi::Object to_js(Napi::Env env, const TopicPartition& at) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("topic", at.topic);
+  object.Set("partition", at.partition);
+  return object;
+}
+
+const char* to_text(SeenFormat format) {
+  switch (format) {
+    case SeenFormat::kNone:
+      return "none";
+    case SeenFormat::kLaneway:
+      return "laneway";
+    case SeenFormat::kConfluent:
+      return "confluent";
+    case SeenFormat::kForeign:
+      return "foreign";
+  }
+  return "foreign";
+}
+
+template <typename Range, typename Convert>
+Napi::Array to_array(Napi::Env env, const Range& range, Convert convert) {
+  Napi::Array array = Napi::Array::New(env, range.size());
+  uint32_t index = 0;
+  for (const auto& each : range) array.Set(index++, convert(each));
+  return array;
+}
+
+// One overload for each event: its JavaScript form (RawEvent in ts/native.ts).
+struct EventToJs {
+  Napi::Env env;
+
+  Napi::Object made(const char* kind) const {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("kind", kind);
+    return object;
+  }
+
+  Napi::Object operator()(const AssignedEvent& event) const {
+    Napi::Object object = made("assigned");
+    object.Set("partitions", to_array(env, event.partitions, [&](const AssignedPartition& partition) {
+                 Napi::Object each = to_js(env, partition.at);
+                 each.Set("epoch", static_cast<double>(partition.epoch));
+                 each.Set("committed", static_cast<double>(partition.committed));
+                 each.Set("format", to_text(partition.format));
+                 each.Set("settledAbove", static_cast<double>(partition.settled_above));
+                 return each;
+               }));
+    return object;
+  }
+
+  Napi::Object operator()(const RevokedEvent& event) const {
+    Napi::Object object = made("revoked");
+    object.Set("lost", event.lost);
+    object.Set("partitions", to_array(env, event.partitions, [&](const TopicPartition& at) { return to_js(env, at); }));
+    return object;
+  }
+
+  Napi::Object operator()(const CommittedEvent& event) const {
+    Napi::Object object = made("committed");
+    object.Set("partitions", to_array(env, event.partitions, [&](const std::pair<TopicPartition, Offset>& partition) {
+                 Napi::Object each = to_js(env, partition.first);
+                 each.Set("offset", static_cast<double>(partition.second));
+                 return each;
+               }));
+    return object;
+  }
+
+  Napi::Object operator()(const FailureEvent& event) const {
+    Napi::Object object = made(event.failure.fatal ? "fatal" : "warning");
+    set_failure(object, event.failure);
+    return object;
+  }
+
+  Napi::Object operator()(const LogEvent& event) const {
+    Napi::Object object = made("log");
+    object.Set("level", event.level);
+    object.Set("facility", event.facility);
+    object.Set("message", event.message);
+    return object;
+  }
+};
+
+template <typename Enum>
+Enum choose(Napi::Env env, const std::string& name, const std::string& value,
+            std::initializer_list<std::pair<const char*, Enum>> choices) {
+  for (const auto& [text, choice] : choices) {
+    if (value == text) return choice;
+  }
+  throw Napi::TypeError::New(env, "laneway: " + name + " cannot be '" + value + "'");
+}
+
+double number(const Napi::Object& options, const char* name) {
+  return options.Get(name).As<Napi::Number>().DoubleValue();
+}
+
+std::string text(const Napi::Object& options, const char* name) {
+  return options.Get(name).As<Napi::String>().Utf8Value();
+}
+
+ConsumerOptions to_options(const Napi::Object& from) {
+  const Napi::Env env = from.Env();
+  ConsumerOptions options;
+  options.properties = to_properties(from.Get("properties").As<Napi::Object>());
+  const auto topics = from.Get("topics").As<Napi::Array>();
+  for (uint32_t i = 0; i < topics.Length(); ++i) {
+    options.topics.push_back(topics.Get(i).As<Napi::String>().Utf8Value());
+  }
+  options.dispatcher.order =
+      choose<Order>(env, "order", text(from, "order"),
+                    {{"key", Order::kKey}, {"partition", Order::kPartition}, {"none", Order::kNone}});
+  options.dispatcher.concurrency = static_cast<uint32_t>(number(from, "concurrency"));
+  options.dispatcher.max_buffered_messages = static_cast<size_t>(number(from, "maxBufferedMessages"));
+  options.dispatcher.max_buffered_bytes = static_cast<size_t>(number(from, "maxBufferedBytes"));
+  options.dispatcher.max_run_length = static_cast<uint32_t>(number(from, "maxRunLength"));
+  options.commit_interval_ms = static_cast<int64_t>(number(from, "commitIntervalMs"));
+  options.rebalance_timeout_ms = static_cast<int64_t>(number(from, "rebalanceTimeoutMs"));
+  options.metadata_format = choose<MetadataFormat>(env, "metadataFormat", text(from, "metadataFormat"),
+                                                   {{"laneway", MetadataFormat::kLaneway},
+                                                    {"confluent", MetadataFormat::kConfluent},
+                                                    {"none", MetadataFormat::kNone}});
+  options.metadata_carrier =
+      choose<Carrier>(env, "metadataCarrier", text(from, "metadataCarrier"),
+                      {{"base32768", Carrier::kBase32768}, {"base64", Carrier::kBase64}});
+  options.metadata_max_units = static_cast<size_t>(number(from, "metadataMaxUnits"));
+  return options;
+}
+
+Napi::Object to_js(Napi::Env env, const ConsumerPartitionStats& partition) {
+  const PartitionStats& stats = partition.dispatcher;
+  Napi::Object object = to_js(env, partition.at);
+  object.Set("epoch", static_cast<double>(stats.epoch));
+  object.Set("committable", static_cast<double>(stats.committable));
+  object.Set("committed", static_cast<double>(partition.committed));
+  object.Set("highestSettled", static_cast<double>(stats.highest_settled));
+  object.Set("position", static_cast<double>(stats.position));
+  object.Set("logEnd", static_cast<double>(partition.log_end));
+  object.Set("gaps", static_cast<double>(stats.gaps));
+  object.Set("bufferedMessages", static_cast<double>(stats.buffered_messages));
+  object.Set("bufferedBytes", static_cast<double>(stats.buffered_bytes));
+  object.Set("inFlight", static_cast<double>(stats.in_flight));
+  object.Set("paused", stats.paused);
+  object.Set("metadataFull", stats.metadata_full);
+  return object;
+}
+
+}  // namespace
+
+ConsumerHandle::ConsumerHandle(Napi::Env env, const ConsumerOptions& options, Napi::Function on_event)
+    : events_(Napi::ThreadSafeFunction::New(env, on_event, "laneway.onEvent", 0, 1)) {
+  events_.Unref(env);
+  auto made = Consumer::create(options, [this](const ConsumerEvent& event) { emit(event); });
+  if (const auto* failure = std::get_if<KafkaFailure>(&made)) {
+    events_.Release();
+    throw_failure(env, *failure);
+  }
+  consumer_ = std::move(std::get<std::unique_ptr<Consumer>>(made));
+}
+
+void ConsumerHandle::finish() {
+  if (finished_) return;
+  finished_ = true;
+  ended_ = true;
+  events_.Release();
+}
+
+void ConsumerHandle::emit(const ConsumerEvent& event) {
+  if (ended_) return;
+  auto* copy = new ConsumerEvent(event);
+  const napi_status status =
+      events_.NonBlockingCall(copy, [](Napi::Env env, Napi::Function on_event, ConsumerEvent* data) {
+        const std::unique_ptr<ConsumerEvent> owned(data);
+        if (env != nullptr) on_event.Call({std::visit(EventToJs{env}, *owned)});
+      });
+  if (status != napi_ok) delete copy;
+}
+
+Napi::Function ConsumerBinding::define(Napi::Env env) {
+  return DefineClass(env, "Consumer",
+                     {
+                         InstanceMethod<&ConsumerBinding::start>("start"),
+                         InstanceMethod<&ConsumerBinding::attach>("attach"),
+                         InstanceMethod<&ConsumerBinding::partition>("partition"),
+                         InstanceMethod<&ConsumerBinding::stats>("stats"),
+                         InstanceMethod<&ConsumerBinding::stop_taking>("stopTaking"),
+                         InstanceMethod<&ConsumerBinding::drained>("drained"),
+                         InstanceMethod<&ConsumerBinding::close>("close"),
+                     });
+}
+
+ConsumerBinding::ConsumerBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ConsumerBinding>(info) {
+  const auto options = info[0].As<Napi::Object>();
+  handle_ = std::make_shared<ConsumerHandle>(info.Env(), to_options(options),
+                                             options.Get("onEvent").As<Napi::Function>());
+  // Added after the thread-safe function, so that it runs before that one is taken apart.
+  info.Env().AddCleanupHook([weak = std::weak_ptr<ConsumerHandle>(handle_)] {
+    if (const auto handle = weak.lock()) handle->abandon();
+  });
+}
+
+ConsumerBinding::~ConsumerBinding() {
+  if (!handle_) return;
+  handle_->abandon();
+  handle_->finish();
+}
+
+Napi::Value ConsumerBinding::start(const Napi::CallbackInfo& info) {
+  handle_->hold(info.Env());
+  Ref();
+  if (const auto failure = handle_->consumer()->start()) throw_failure(info.Env(), *failure);
+  return info.Env().Undefined();
+}
+
+Napi::Value ConsumerBinding::attach(const Napi::CallbackInfo& info) {
+  return make_taker(info.Env(), handle_->consumer(), info[0].As<Napi::Function>());
+}
+
+Napi::Value ConsumerBinding::partition(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), handle_->consumer()->at(info[0].As<Napi::Number>().Uint32Value()));
+}
+
+Napi::Value ConsumerBinding::stats(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const ConsumerStats stats = handle_->consumer()->stats();
+  Napi::Object object = Napi::Object::New(env);
+  const std::pair<const char*, double> counts[] = {
+      {"lanes", static_cast<double>(stats.dispatcher.lanes)},
+      {"executingLanes", static_cast<double>(stats.dispatcher.executing_lanes)},
+      {"retryingLanes", static_cast<double>(stats.dispatcher.retrying_lanes)},
+      {"bufferedMessages", static_cast<double>(stats.dispatcher.buffered_messages)},
+      {"bufferedBytes", static_cast<double>(stats.dispatcher.buffered_bytes)},
+      {"slabBytes", static_cast<double>(stats.dispatcher.slab_bytes)},
+      {"inFlight", static_cast<double>(stats.dispatcher.in_flight)},
+      {"delivered", static_cast<double>(stats.dispatcher.delivered)},
+      {"settled", static_cast<double>(stats.dispatcher.settled)},
+      {"retried", static_cast<double>(stats.dispatcher.retried)},
+      {"staleSettlements", static_cast<double>(stats.dispatcher.stale_settlements)},
+      {"skippedSettled", static_cast<double>(stats.dispatcher.skipped_settled)},
+      {"holes", static_cast<double>(stats.dispatcher.holes)},
+      {"commits", static_cast<double>(stats.commits)},
+      {"commitFailures", static_cast<double>(stats.commit_failures)},
+      {"metadataFallbacks", static_cast<double>(stats.metadata_fallbacks)},
+  };
+  for (const auto& [name, count] : counts) object.Set(name, count);
+  object.Set("partitions", to_array(env, stats.partitions,
+                                    [&](const ConsumerPartitionStats& partition) { return to_js(env, partition); }));
+  return object;
+}
+
+Napi::Value ConsumerBinding::stop_taking(const Napi::CallbackInfo& info) {
+  handle_->consumer()->stop_taking();
+  return info.Env().Undefined();
+}
+
+Napi::Value ConsumerBinding::drained(const Napi::CallbackInfo& info) {
+  const auto deadline_ms = static_cast<int64_t>(info[0].As<Napi::Number>().DoubleValue());
+  return run_async<bool>(
+      info.Env(), [consumer = handle_->consumer(), deadline_ms] { return consumer->wait_drained(deadline_ms); },
+      [](Napi::Env env, bool& drained) -> Napi::Value { return Napi::Boolean::New(env, drained); });
+}
+
+Napi::Value ConsumerBinding::close(const Napi::CallbackInfo& info) {
+  return run_async<bool>(
+      info.Env(),
+      [consumer = handle_->consumer()] {
+        consumer->close();
+        return true;
+      },
+      [handle = handle_](Napi::Env env, bool&) -> Napi::Value {
+        handle->finish();
+        return env.Undefined();
+      });
+}
+
+}  // namespace laneway

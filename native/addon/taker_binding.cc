@@ -1,0 +1,117 @@
+// See taker_binding.h. take() is the one call per batch that everything else is built around: it reads settlements
+// from columns that JavaScript has written in place and returns one buffer.
+#include "addon/taker_binding.h"
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace laneway {
+
+namespace {
+
+constexpr size_t kSettlementCapacity = 8'192;
+
+// What is not an outcome leaves the message unsettled.
+Outcome to_outcome(uint8_t value) {
+  return value <= static_cast<uint8_t>(Outcome::kReleased) ? static_cast<Outcome>(value) : Outcome::kReleased;
+}
+
+class TakerHandle {
+ public:
+  TakerHandle(std::shared_ptr<Consumer> consumer, Napi::Env env, Napi::Function on_ready)
+      : consumer_(std::move(consumer)),
+        doorbell_(Napi::ThreadSafeFunction::New(env, on_ready, "laneway.onReady", 1, 1)) {
+    // The consumer keeps the event loop alive while it is started; a doorbell alone does not.
+    doorbell_.Unref(env);
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, kSettlementCapacity * (8 + 4 + 4 + 1));
+    columns_ = static_cast<std::byte*>(buffer.Data());
+    buffer_ = Napi::Persistent(buffer.As<Napi::Object>());
+    attached_ = consumer_->attach(taker_, [bell = doorbell_] { bell.NonBlockingCall(); });
+  }
+
+  ~TakerHandle() { detach(); }
+  TakerHandle(const TakerHandle&) = delete;
+  TakerHandle& operator=(const TakerHandle&) = delete;
+
+  bool attached() const { return attached_; }
+  Napi::Value settlements() const { return buffer_.Value(); }
+
+  void settle(size_t count) {
+    if (!attached_) return;
+    read(count);
+    consumer_->settle(settlements_);
+  }
+
+  Napi::Value take(Napi::Env env, size_t max_messages, size_t max_bytes) {
+    if (!attached_ || consumer_->take(taker_, max_messages, max_bytes) == 0) return env.Null();
+    // Not zeroed, unlike an ArrayBuffer: every byte is written below.
+    void* data = nullptr;
+    napi_value view = nullptr;
+    napi_value buffer = nullptr;
+    size_t offset = 0;
+    const bool made = napi_create_buffer(env, taker_.batch_bytes(), &data, &view) == napi_ok &&
+                      napi_get_typedarray_info(env, view, nullptr, nullptr, nullptr, &buffer, &offset) == napi_ok &&
+                      offset == 0;
+    if (made) taker_.write(static_cast<std::byte*>(data));
+    consumer_->end_copy();
+    if (made) return {env, buffer};
+    detach();
+    throw Napi::Error::New(env, "laneway: no memory for a batch of " + std::to_string(taker_.batch_bytes()) + " bytes");
+  }
+
+  void detach() {
+    if (!attached_) return;
+    attached_ = false;
+    consumer_->detach(taker_);
+    doorbell_.Release();
+  }
+
+ private:
+  void read(size_t count) {
+    settlements_.resize(std::min(count, kSettlementCapacity));
+    const auto* leases = reinterpret_cast<const double*>(columns_);
+    const auto* slots = reinterpret_cast<const uint32_t*>(columns_ + 8 * kSettlementCapacity);
+    const auto* delays = reinterpret_cast<const uint32_t*>(columns_ + 12 * kSettlementCapacity);
+    const auto* outcomes = reinterpret_cast<const uint8_t*>(columns_ + 16 * kSettlementCapacity);
+    for (size_t i = 0; i < settlements_.size(); ++i) {
+      const uint64_t lease = leases[i] > 0 ? static_cast<uint64_t>(leases[i]) : 0;
+      settlements_[i] = {lease, slots[i], delays[i], to_outcome(outcomes[i])};
+    }
+  }
+
+  std::shared_ptr<Consumer> consumer_;
+  Napi::ThreadSafeFunction doorbell_;
+  Napi::ObjectReference buffer_;
+  std::byte* columns_ = nullptr;
+  Taker taker_;
+  std::vector<Settlement> settlements_;
+  bool attached_ = false;
+};
+
+size_t size_argument(const Napi::CallbackInfo& info, size_t index) {
+  const double value = info[index].As<Napi::Number>().DoubleValue();
+  return value > 0 ? static_cast<size_t>(value) : 0;
+}
+
+}  // namespace
+
+Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi::Function on_ready) {
+  auto handle = std::make_shared<TakerHandle>(std::move(consumer), env, on_ready);
+  if (!handle->attached()) throw Napi::Error::New(env, "laneway: a consumer has at most 255 takers");
+  Napi::Object taker = Napi::Object::New(env);
+  taker.Set("settlements", handle->settlements());
+  taker.Set("settlementCapacity", static_cast<double>(kSettlementCapacity));
+  taker.Set("take", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+              handle->settle(size_argument(info, 0));
+              return handle->take(info.Env(), size_argument(info, 1), size_argument(info, 2));
+            }));
+  taker.Set("settle", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+              handle->settle(size_argument(info, 0));
+            }));
+  taker.Set("detach", Napi::Function::New(env, [handle](const Napi::CallbackInfo&) { handle->detach(); }));
+  return taker;
+}
+
+}  // namespace laneway

@@ -1,0 +1,461 @@
+// See consumer.h for the threads.
+#include "kafka/consumer.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+#include "kafka/handles.h"
+#include "kafka/properties.h"
+
+namespace laneway {
+
+namespace {
+
+constexpr int kPollMs = 50;
+constexpr int kCommittedTimeoutMs = 10'000;
+// The most that a revoke or a close waits for the broker to acknowledge its commit.
+constexpr int64_t kCommitTimeoutMs = 10'000;
+
+// What a broker's limit counts. All text that is written here lies in the basic plane: one unit per UTF-8 lead byte.
+size_t utf16_units(const void* text, size_t size) {
+  const auto* bytes = static_cast<const unsigned char*>(text);
+  return static_cast<size_t>(std::count_if(bytes, bytes + size, [](unsigned char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// librdkafka frees metadata with free().
+void set_metadata(rd_kafka_topic_partition_t& partition, const std::string& text) {
+  if (text.empty()) return;
+  partition.metadata = std::malloc(text.size());
+  if (partition.metadata == nullptr) return;
+  std::memcpy(partition.metadata, text.data(), text.size());
+  partition.metadata_size = text.size();
+}
+
+void clear_metadata(rd_kafka_topic_partition_t& partition) {
+  std::free(partition.metadata);
+  partition.metadata = nullptr;
+  partition.metadata_size = 0;
+}
+
+// What laneway owns is set here whatever the user said (the façade refuses it by name); what it prefers gives way.
+std::map<std::string, std::string> with_defaults(std::map<std::string, std::string> properties) {
+  properties["enable.auto.commit"] = "false";
+  properties["enable.auto.offset.store"] = "false";
+  // The end of a partition is how trailing holes are found.
+  properties["enable.partition.eof"] = "true";
+  // A new group starts at the beginning: nothing is passed over unless asked for.
+  if (!properties.contains("topic.auto.offset.reset")) properties.emplace("auto.offset.reset", "earliest");
+  // librdkafka waits this long when its queue is full; 1,000 ms by default, which starves a fast consumer.
+  properties.emplace("fetch.queue.backoff.ms", "10");
+  return properties;
+}
+
+DispatcherOptions seeded(DispatcherOptions options) {
+  std::random_device random;
+  options.seed = (uint64_t{random()} << 32) | random();
+  return options;
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<Consumer>, KafkaFailure> Consumer::create(const ConsumerOptions& options,
+                                                                      Listener listener) {
+  auto conf = make_conf(with_defaults(options.properties));
+  if (auto* failure = std::get_if<KafkaFailure>(&conf)) return std::move(*failure);
+  return std::unique_ptr<Consumer>(new Consumer(options, std::move(listener)));
+}
+
+Consumer::Consumer(const ConsumerOptions& options, Listener listener)
+    : options_(options),
+      listener_(std::move(listener)),
+      dispatcher_(seeded(options.dispatcher)),
+      metadata_(options.metadata_format, options.metadata_carrier, options.metadata_max_units) {}
+
+Consumer::~Consumer() { close(); }
+
+std::optional<KafkaFailure> Consumer::start() {
+  const std::lock_guard lock(close_mutex_);
+  auto made = make_conf(with_defaults(options_.properties));
+  if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
+  ConfHandle conf = std::move(std::get<ConfHandle>(made));
+  rd_kafka_conf_set_opaque(conf.get(), this);
+  rd_kafka_conf_set_rebalance_cb(conf.get(), &Consumer::on_rebalance);
+  rd_kafka_conf_set_log_cb(conf.get(), &Consumer::on_log);
+  rd_kafka_conf_set_error_cb(conf.get(), &Consumer::on_error);
+  char reason[512];
+  client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), reason, sizeof reason);
+  if (client_ == nullptr) return config_failure(reason);
+  (void)conf.release();
+  rd_kafka_poll_set_consumer(client_);
+  commit_replies_ = rd_kafka_queue_new(client_);
+  ingest_ = std::make_unique<Ingest>(
+      dispatcher_, [this] { return now_ms(); }, [this](const KafkaFailure& failure) { fail(failure); });
+
+  const PartitionList topics(rd_kafka_topic_partition_list_new(static_cast<int>(options_.topics.size())));
+  for (const std::string& topic : options_.topics) {
+    rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  }
+  const rd_kafka_resp_err_t error = rd_kafka_subscribe(client_, topics.get());
+  started_ = true;
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return classify(error, ErrorContext::kConsumer, rd_kafka_err2str(error));
+  ingest_->start();
+  next_commit_ms_ = now_ms() + options_.commit_interval_ms;
+  poll_thread_ = std::thread([this] { poll_loop(); });
+  return std::nullopt;
+}
+
+void Consumer::detach(Taker& taker) {
+  dispatcher_.detach(taker, now_ms());
+  settled_.notify_all();
+}
+
+void Consumer::settle(std::span<const Settlement> settlements) {
+  if (settlements.empty()) return;
+  dispatcher_.settle(settlements, now_ms());
+  if (anyone_waits_.load(std::memory_order_relaxed)) settled_.notify_all();
+  const bool retried = std::any_of(settlements.begin(), settlements.end(),
+                                   [](const Settlement& each) { return each.outcome == Outcome::kRetried; });
+  if (retried && ingest_) ingest_->wake();
+}
+
+bool Consumer::wait_drained(int64_t deadline_ms) {
+  const int64_t until = now_ms() + deadline_ms;
+  anyone_waits_ = true;
+  while (dispatcher_.in_flight() != 0) {
+    const int64_t left = until - now_ms();
+    if (left <= 0) return false;
+    std::unique_lock lock(state_mutex_);
+    settled_.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(left, 5)));
+  }
+  return true;
+}
+
+void Consumer::close() {
+  const std::lock_guard lock(close_mutex_);
+  if (closed_) return;
+  closed_ = true;
+  dispatcher_.stop_taking();
+  closing_ = true;
+  if (poll_thread_.joinable()) poll_thread_.join();
+  if (ingest_) ingest_->stop();
+  if (client_ == nullptr) return;
+  // Revokes through on_rebalance, on this thread; that commits.
+  if (started_) rd_kafka_consumer_close(client_);
+  serve_commit_replies(0);
+  rd_kafka_queue_destroy(commit_replies_);
+  const std::lock_guard client_lock(client_mutex_);
+  rd_kafka_destroy(client_);
+  client_ = nullptr;
+}
+
+TopicPartition Consumer::at(PartitionId partition) const {
+  const std::lock_guard lock(state_mutex_);
+  return partition < names_.size() ? names_[partition] : TopicPartition{};
+}
+
+ConsumerStats Consumer::stats() const {
+  ConsumerStats stats;
+  stats.dispatcher = dispatcher_.stats();
+  stats.commits = commits_;
+  stats.commit_failures = commit_failures_;
+  stats.metadata_fallbacks = metadata_fallbacks_;
+  const std::lock_guard client_lock(client_mutex_);
+  for (const PartitionStats& partition : stats.dispatcher.partitions) {
+    ConsumerPartitionStats each{at(partition.partition), partition, -1, -1};
+    {
+      const std::lock_guard lock(state_mutex_);
+      const auto committed = committed_.find(partition.partition);
+      if (committed != committed_.end()) each.committed = committed->second;
+    }
+    int64_t low = -1;
+    int64_t high = -1;
+    if (client_ != nullptr && rd_kafka_get_watermark_offsets(client_, each.at.topic.c_str(), each.at.partition, &low,
+                                                             &high) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      each.log_end = std::max<int64_t>(high, -1);
+    }
+    stats.partitions.push_back(std::move(each));
+  }
+  return stats;
+}
+
+// --- Poll thread -----------------------------------------------------------------------------------------------------
+
+void Consumer::poll_loop() {
+  while (!closing_) {
+    const int64_t until_commit = std::clamp<int64_t>(next_commit_ms_ - now_ms(), 0, kPollMs);
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(client_, static_cast<int>(until_commit));
+    if (message != nullptr) {
+      handle_message_error(*message);
+      rd_kafka_message_destroy(message);
+    }
+    serve_commit_replies(0);
+    if (now_ms() < next_commit_ms_ || replies_due_ != 0) continue;
+    next_commit_ms_ = now_ms() + options_.commit_interval_ms;
+    commit_changed();
+  }
+}
+
+void Consumer::handle_message_error(const rd_kafka_message_t& message) {
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    fail(internal_failure("a message arrived on the consumer queue instead of its partition's"));
+    return;
+  }
+  fail(classify(message.err, ErrorContext::kConsumer, rd_kafka_message_errstr(&message)));
+}
+
+void Consumer::fail(const KafkaFailure& failure) {
+  if (failure.fatal && failed_.exchange(true)) return;
+  listener_(FailureEvent{failure});
+}
+
+void Consumer::on_error(rd_kafka_t* client, int error, const char* reason, void* opaque) {
+  auto* consumer = static_cast<Consumer*>(opaque);
+  if (error != RD_KAFKA_RESP_ERR__FATAL) {
+    consumer->fail(classify(static_cast<rd_kafka_resp_err_t>(error), ErrorContext::kConsumer, reason));
+    return;
+  }
+  char text[512];
+  const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(client, text, sizeof text);
+  KafkaFailure failure = classify(cause, ErrorContext::kConsumer, text);
+  failure.fatal = true;
+  consumer->fail(failure);
+}
+
+void Consumer::on_log(const rd_kafka_t* client, int level, const char* facility, const char* message) {
+  const auto* consumer = static_cast<const Consumer*>(rd_kafka_opaque(client));
+  if (consumer != nullptr) consumer->listener_(LogEvent{level, facility, message});
+}
+
+// --- Rebalance -------------------------------------------------------------------------------------------------------
+
+void Consumer::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
+                            void* opaque) {
+  auto* consumer = static_cast<Consumer*>(opaque);
+  switch (error) {
+    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+      consumer->assign(partitions);
+      break;
+    case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+      consumer->revoke(partitions);
+      break;
+    default:
+      consumer->fail(classify(error, ErrorContext::kConsumer, rd_kafka_err2str(error)));
+      consumer->revoke(partitions);
+  }
+}
+
+// The classic eager protocol replaces whole assignments; the cooperative and the KIP-848 ones move single partitions.
+bool Consumer::incremental() const {
+  const char* protocol = rd_kafka_rebalance_protocol(client_);
+  return protocol != nullptr && std::strcmp(protocol, "COOPERATIVE") == 0;
+}
+
+void Consumer::assign(rd_kafka_topic_partition_list_t* partitions) {
+  if (closing_) {
+    unassign(partitions);
+    return;
+  }
+  recover(partitions);
+  if (!incremental()) {
+    const rd_kafka_resp_err_t error = rd_kafka_assign(client_, partitions);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) fail(classify(error, ErrorContext::kConsumer, rd_kafka_err2str(error)));
+    return;
+  }
+  report(rd_kafka_incremental_assign(client_, partitions));
+}
+
+// Finds what was committed, and prepares each partition: tracker, epoch, queue. Sets the offsets to start from.
+void Consumer::recover(rd_kafka_topic_partition_list_t* partitions) {
+  const rd_kafka_resp_err_t error =
+      partitions->cnt == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_committed(client_, partitions, kCommittedTimeoutMs);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    // librdkafka finds the offsets again by itself; without the gap maps, which is safe and repeats more.
+    fail(classify(error, ErrorContext::kCommitted, "the committed gap maps could not be read"));
+  }
+  AssignedEvent event;
+  for (rd_kafka_topic_partition_t& partition : elements(partitions)) {
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR || partition.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      partition.offset = RD_KAFKA_OFFSET_INVALID;
+    }
+    event.partitions.push_back(recover_one(partition));
+  }
+  listener_(event);
+}
+
+AssignedPartition Consumer::recover_one(rd_kafka_topic_partition_t& committed) {
+  AssignedPartition assigned;
+  assigned.at = {committed.topic, committed.partition};
+  std::optional<GapMap> map;
+  if (committed.offset >= 0) {
+    const std::string text(static_cast<const char*>(committed.metadata), committed.metadata_size);
+    ReadMetadata read = read_metadata(committed.offset, text);
+    assigned.committed = committed.offset;
+    assigned.format = read.format;
+    assigned.settled_above = read.map.length - read.map.gap_count();
+    if (!read.failure.code.empty()) {
+      fail({.code = read.failure.code,
+            .message = assigned.at.topic + " [" + std::to_string(assigned.at.partition) + "] at offset " +
+                       std::to_string(committed.offset) + ": " + read.failure.message + "; the offset alone is used"});
+    }
+    map = std::move(read.map);
+  } else {
+    committed.offset = RD_KAFKA_OFFSET_INVALID;
+  }
+  clear_metadata(committed);
+
+  const PartitionId id = intern(assigned.at.topic, assigned.at.partition);
+  assigned.epoch = dispatcher_.assign(id, map);
+  {
+    const std::lock_guard lock(state_mutex_);
+    committed_[id] = assigned.committed;
+  }
+  // Cut off before the fetch starts: librdkafka keeps a forwarding that the application has set.
+  rd_kafka_queue_t* queue = rd_kafka_queue_get_partition(client_, committed.topic, committed.partition);
+  rd_kafka_queue_forward(queue, nullptr);
+  ingest_->add(id, assigned.epoch, queue);
+  return assigned;
+}
+
+void Consumer::revoke(rd_kafka_topic_partition_list_t* partitions) {
+  RevokedEvent event;
+  event.lost = rd_kafka_assignment_lost(client_) != 0;
+  std::vector<PartitionId> ids;
+  for (const rd_kafka_topic_partition_t& partition : elements(partitions)) {
+    event.partitions.push_back({partition.topic, partition.partition});
+    ids.push_back(intern(partition.topic, partition.partition));
+    dispatcher_.begin_drain(ids.back());
+    ingest_->remove(ids.back());
+  }
+  if (!event.lost) {
+    if (!closing_) wait_for_leases(ids);
+    commit_now(ids);
+  }
+  for (const PartitionId id : ids) dispatcher_.release(id);
+  unassign(partitions);
+  listener_(event);
+}
+
+void Consumer::unassign(rd_kafka_topic_partition_list_t* partitions) {
+  if (incremental()) {
+    report(rd_kafka_incremental_unassign(client_, partitions));
+  } else {
+    rd_kafka_assign(client_, nullptr);
+  }
+}
+
+void Consumer::report(rd_kafka_error_t* error) {
+  if (error == nullptr) return;
+  fail(classify(rd_kafka_error_code(error), ErrorContext::kConsumer, rd_kafka_error_string(error)));
+  rd_kafka_error_destroy(error);
+}
+
+// Waits until nothing of these partitions is leased, or the rebalance timeout has passed; then release() fences.
+void Consumer::wait_for_leases(const std::vector<PartitionId>& partitions) {
+  const int64_t until = now_ms() + options_.rebalance_timeout_ms;
+  anyone_waits_ = true;
+  const auto drained = [&] {
+    return std::all_of(partitions.begin(), partitions.end(), [&](PartitionId id) { return dispatcher_.drained(id); });
+  };
+  while (!closing_ && !drained() && now_ms() < until) {
+    std::unique_lock lock(state_mutex_);
+    settled_.wait_for(lock, std::chrono::milliseconds(5));
+  }
+}
+
+// --- Commits ---------------------------------------------------------------------------------------------------------
+
+void Consumer::commit_changed() { send_commit(dispatcher_.changed()); }
+
+// Commits these partitions and waits for the answer; again where the metadata was too large.
+void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
+  const int64_t until = now_ms() + kCommitTimeoutMs;
+  std::vector<PartitionId> left = partitions;
+  do {
+    std::vector<CommitSnapshot> snapshots;
+    for (const PartitionId id : left) {
+      if (auto snapshot = dispatcher_.snapshot(id)) snapshots.push_back(std::move(*snapshot));
+    }
+    too_large_.clear();
+    send_commit(std::move(snapshots));
+    while (replies_due_ != 0 && now_ms() < until) serve_commit_replies(kPollMs);
+    left = too_large_;
+  } while (!left.empty() && now_ms() < until);
+}
+
+void Consumer::send_commit(const std::vector<CommitSnapshot>& snapshots) {
+  if (snapshots.empty()) return;
+  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(snapshots.size())));
+  for (const CommitSnapshot& snapshot : snapshots) {
+    const TopicPartition name = at(snapshot.partition);
+    const MetadataWriter::Written written = metadata_.write(snapshot.map);
+    if (written.near_limit) dispatcher_.set_metadata_full(snapshot.partition, true);
+    if (written.has_room) dispatcher_.set_metadata_full(snapshot.partition, false);
+    rd_kafka_topic_partition_t* partition =
+        rd_kafka_topic_partition_list_add(list.get(), name.topic.c_str(), name.partition);
+    partition->offset = snapshot.map.base;
+    set_metadata(*partition, written.metadata.text);
+  }
+  const rd_kafka_resp_err_t error = rd_kafka_commit_queue(client_, list.get(), commit_replies_, nullptr, nullptr);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    handle_commit_reply(*list, error);
+    return;
+  }
+  ++replies_due_;
+}
+
+void Consumer::serve_commit_replies(int timeout_ms) {
+  while (rd_kafka_event_t* event = rd_kafka_queue_poll(commit_replies_, timeout_ms)) {
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT) {
+      if (replies_due_ > 0) --replies_due_;
+      handle_commit_reply(*rd_kafka_event_topic_partition_list(event), rd_kafka_event_error(event));
+    }
+    rd_kafka_event_destroy(event);
+    timeout_ms = 0;
+  }
+}
+
+void Consumer::handle_commit_reply(const rd_kafka_topic_partition_list_t& list, rd_kafka_resp_err_t error) {
+  CommittedEvent event;
+  for (const rd_kafka_topic_partition_t& partition : elements(&list)) {
+    const rd_kafka_resp_err_t each = partition.err != RD_KAFKA_RESP_ERR_NO_ERROR ? partition.err : error;
+    const PartitionId id = intern(partition.topic, partition.partition);
+    if (each == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      event.partitions.emplace_back(TopicPartition{partition.topic, partition.partition}, partition.offset);
+      const std::lock_guard lock(state_mutex_);
+      committed_[id] = partition.offset;
+      continue;
+    }
+    dispatcher_.mark_changed(id, dispatcher_.epoch(id));
+    if (each == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE) {
+      // The offset matters more than the map: commit again at once, with less.
+      metadata_.refused(utf16_units(partition.metadata, partition.metadata_size));
+      ++metadata_fallbacks_;
+      too_large_.push_back(id);
+      next_commit_ms_ = now_ms();
+    } else {
+      ++commit_failures_;
+    }
+    fail(classify(each, ErrorContext::kCommit,
+                  std::string(partition.topic) + " [" + std::to_string(partition.partition) + "] at offset " +
+                      std::to_string(partition.offset) + ": " + rd_kafka_err2str(each)));
+  }
+  if (event.partitions.empty()) return;
+  ++commits_;
+  listener_(event);
+}
+
+PartitionId Consumer::intern(const std::string& topic, int32_t partition) {
+  const std::lock_guard lock(state_mutex_);
+  const auto [found, added] = ids_.try_emplace({topic, partition}, static_cast<PartitionId>(names_.size()));
+  if (added) names_.push_back(found->first);
+  return found->second;
+}
+
+int64_t Consumer::now_ms() const {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+}  // namespace laneway

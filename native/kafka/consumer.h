@@ -1,0 +1,201 @@
+// A group member that feeds a dispatcher: subscription, rebalances, recovery of gap maps, commits.
+//
+// Threads:
+// - The poll thread serves librdkafka's consumer queue, always, so that the member stays in its group whatever the
+//   engines do. It runs the rebalance callback (which may wait for leases, up to the rebalance timeout) and the commits.
+// - The ingest thread (ingest.h) drains the partition queues.
+// - Engine threads call the dispatcher through take and settle here.
+// close() runs on any other thread, joins both, and then serves the last rebalance itself.
+//
+// Lock order: state_mutex_ is innermost but for librdkafka's own locks; it is never held while the dispatcher, the
+// listener or librdkafka is called.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/dispatcher.h"
+#include "kafka/errors.h"
+#include "kafka/ingest.h"
+#include "kafka/metadata_writer.h"
+
+namespace laneway {
+
+struct TopicPartition {
+  std::string topic;
+  int32_t partition = 0;
+  bool operator==(const TopicPartition&) const = default;
+  bool operator<(const TopicPartition& other) const {
+    return std::tie(topic, partition) < std::tie(other.topic, other.partition);
+  }
+};
+
+struct ConsumerOptions {
+  std::map<std::string, std::string> properties;
+  std::vector<std::string> topics;
+  DispatcherOptions dispatcher;
+  int64_t commit_interval_ms = 1'000;
+  int64_t rebalance_timeout_ms = 30'000;
+  MetadataFormat metadata_format = MetadataFormat::kLaneway;
+  Carrier metadata_carrier = Carrier::kBase32768;
+  size_t metadata_max_units = 4'096;
+};
+
+struct AssignedPartition {
+  TopicPartition at;
+  uint64_t epoch = 0;
+  Offset committed = -1;  // -1: none
+  SeenFormat format = SeenFormat::kNone;
+  int64_t settled_above = 0;
+};
+
+struct AssignedEvent {
+  std::vector<AssignedPartition> partitions;
+};
+struct RevokedEvent {
+  std::vector<TopicPartition> partitions;
+  bool lost = false;
+};
+struct CommittedEvent {
+  std::vector<std::pair<TopicPartition, Offset>> partitions;
+};
+// failure.fatal: the consumer cannot go on; told once. Otherwise a warning.
+struct FailureEvent {
+  KafkaFailure failure;
+};
+struct LogEvent {
+  int level;
+  std::string facility;
+  std::string message;
+};
+using ConsumerEvent = std::variant<AssignedEvent, RevokedEvent, CommittedEvent, FailureEvent, LogEvent>;
+
+struct ConsumerPartitionStats {
+  TopicPartition at;
+  PartitionStats dispatcher;
+  Offset committed = -1;
+  Offset log_end = -1;
+};
+
+struct ConsumerStats {
+  DispatcherStats dispatcher;
+  std::vector<ConsumerPartitionStats> partitions;
+  uint64_t commits = 0;
+  uint64_t commit_failures = 0;
+  uint64_t metadata_fallbacks = 0;
+};
+
+class Consumer {
+ public:
+  // Called on native threads, one at a time per thread; must not block or call back into the consumer.
+  using Listener = std::function<void(const ConsumerEvent&)>;
+
+  // Checks the properties; connects to nothing yet.
+  static std::variant<std::unique_ptr<Consumer>, KafkaFailure> create(const ConsumerOptions& options,
+                                                                      Listener listener);
+  ~Consumer();
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+
+  // Subscribes and starts the threads.
+  std::optional<KafkaFailure> start();
+
+  // Engine threads; see Dispatcher.
+  bool attach(Taker& taker, std::function<void()> doorbell) { return dispatcher_.attach(taker, std::move(doorbell)); }
+  void detach(Taker& taker);
+  size_t take(Taker& taker, size_t max_messages, size_t max_bytes) {
+    return dispatcher_.take(taker, max_messages, max_bytes);
+  }
+  void end_copy() { dispatcher_.end_copy(); }
+  void settle(std::span<const Settlement> settlements);
+
+  void stop_taking() { dispatcher_.stop_taking(); }
+  // Blocks until nothing is leased (true) or the deadline passed (false).
+  bool wait_drained(int64_t deadline_ms);
+  // Fences leases, commits, leaves the group, joins the threads. Idempotent; bounded but for librdkafka's own close.
+  void close();
+
+  TopicPartition at(PartitionId partition) const;
+  ConsumerStats stats() const;
+
+ private:
+  Consumer(const ConsumerOptions& options, Listener listener);
+
+  static void on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
+                           void* opaque);
+  static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* message);
+  static void on_error(rd_kafka_t* client, int error, const char* reason, void* opaque);
+
+  void poll_loop();
+  void handle_message_error(const rd_kafka_message_t& message);
+  void fail(const KafkaFailure& failure);
+
+  void assign(rd_kafka_topic_partition_list_t* partitions);
+  void recover(rd_kafka_topic_partition_list_t* partitions);
+  AssignedPartition recover_one(rd_kafka_topic_partition_t& committed);
+  void revoke(rd_kafka_topic_partition_list_t* partitions);
+  void unassign(rd_kafka_topic_partition_list_t* partitions);
+  void wait_for_leases(const std::vector<PartitionId>& partitions);
+  bool incremental() const;
+  // Takes over the error; nullptr: none.
+  void report(rd_kafka_error_t* error);
+
+  void commit_changed();
+  void commit_now(const std::vector<PartitionId>& partitions);
+  void send_commit(const std::vector<CommitSnapshot>& snapshots);
+  void serve_commit_replies(int timeout_ms);
+  void handle_commit_reply(const rd_kafka_topic_partition_list_t& list, rd_kafka_resp_err_t error);
+
+  PartitionId intern(const std::string& topic, int32_t partition);
+  int64_t now_ms() const;
+
+  const ConsumerOptions options_;
+  const Listener listener_;
+  Dispatcher dispatcher_;
+  MetadataWriter metadata_;  // poll thread
+  std::unique_ptr<Ingest> ingest_;
+  rd_kafka_t* client_ = nullptr;
+  rd_kafka_queue_t* commit_replies_ = nullptr;
+
+  std::thread poll_thread_;
+  std::atomic<bool> closing_ = false;
+  std::atomic<bool> failed_ = false;
+
+  // Poll thread (and close(), after it has joined it).
+  int replies_due_ = 0;
+  std::vector<PartitionId> too_large_;  // refused for their metadata's size
+  int64_t next_commit_ms_ = 0;
+
+  mutable std::mutex state_mutex_;
+  std::condition_variable settled_;  // wakes who waits for leases
+  std::map<TopicPartition, PartitionId> ids_;
+  std::vector<TopicPartition> names_;
+  std::unordered_map<PartitionId, Offset> committed_;
+  std::atomic<bool> anyone_waits_ = false;
+  std::atomic<uint64_t> commits_ = 0;
+  std::atomic<uint64_t> commit_failures_ = 0;
+  std::atomic<uint64_t> metadata_fallbacks_ = 0;
+
+  std::mutex close_mutex_;
+  mutable std::mutex client_mutex_;  // client_ may be used by stats() until close() destroys it
+  bool closed_ = false;
+  bool started_ = false;
+};
+
+}  // namespace laneway

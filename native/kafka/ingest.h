@@ -1,0 +1,76 @@
+// The ingest thread: drains librdkafka's partition queues into the dispatcher.
+//
+// Each assigned partition has a queue of its own, cut off from the consumer queue, so that a partition whose share of
+// the buffers is full is simply not drained (never paused: that would throw fetched messages away). Messages are
+// copied and destroyed on this thread; what the dispatcher has no room for waits here as it came from librdkafka, at
+// most one batch per partition.
+//
+// Threads: start, stop, add and remove belong to the poll thread; the loop has its own thread. Queue callbacks come from
+// librdkafka's threads and the space listener from any thread that settles: both only wake the loop. Lock order: the
+// dispatcher's mutex, then wake_mutex_; partitions_mutex_ is never held together with either.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/dispatcher.h"
+#include "kafka/errors.h"
+
+namespace laneway {
+
+class Ingest {
+ public:
+  // Called on the ingest thread; must not block.
+  using ErrorListener = std::function<void(const KafkaFailure&)>;
+
+  Ingest(Dispatcher& dispatcher, std::function<int64_t()> now_ms, ErrorListener on_error);
+  ~Ingest();
+  Ingest(const Ingest&) = delete;
+  Ingest& operator=(const Ingest&) = delete;
+
+  void start();
+  // Joins the thread and gives everything back to librdkafka. Idempotent.
+  void stop();
+  // Takes over the queue reference.
+  void add(PartitionId partition, uint64_t epoch, rd_kafka_queue_t* queue);
+  void remove(PartitionId partition);
+  // Looks again at what was refused, and at timers.
+  void wake();
+
+ private:
+  struct Source;
+
+  void run();
+  bool drain(Source& source);
+  void accept(Source& source);
+  bool fetch(Source& source, size_t most);
+  void handle_error(Source& source, const rd_kafka_message_t& message);
+  std::vector<std::shared_ptr<Source>> sources() const;
+  bool wait(int64_t next_timer_ms);
+
+  Dispatcher& dispatcher_;
+  std::function<int64_t()> now_ms_;
+  ErrorListener on_error_;
+  Intake intake_;
+  std::vector<std::byte> headers_;
+
+  mutable std::mutex partitions_mutex_;
+  std::vector<std::shared_ptr<Source>> partitions_;
+
+  std::mutex wake_mutex_;
+  std::condition_variable wake_;
+  bool woken_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace laneway

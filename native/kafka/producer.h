@@ -1,0 +1,73 @@
+// A producer that counts: records go in, acknowledgements and failures are counted on its own thread.
+//
+// Threads: every function may be called from any thread; the delivery callback runs on the poll thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "kafka/errors.h"
+#include "kafka/handles.h"
+#include "kafka/properties.h"
+
+namespace laneway {
+
+struct OutgoingHeader {
+  std::string name;
+  std::optional<std::string> value;
+};
+
+// Copied by send(). A missing key or value is null.
+struct OutgoingRecord {
+  std::string topic;
+  int32_t partition = -1;    // -1: by the key
+  int64_t timestamp_ms = 0;  // 0: now
+  std::optional<std::span<const std::byte>> key;
+  std::optional<std::span<const std::byte>> value;
+  std::vector<OutgoingHeader> headers;
+};
+
+class Producer {
+ public:
+  static std::variant<std::unique_ptr<Producer>, KafkaFailure> create(const Properties& properties);
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  // QUEUE_FULL is retriable: some must be delivered first.
+  std::optional<KafkaFailure> send(const OutgoingRecord& record);
+  // Blocks until everything sent before is acknowledged; fails on a timeout, and when a record has failed since the
+  // last flush (with that record's failure).
+  std::optional<KafkaFailure> flush(int64_t timeout_ms);
+  // Purges what is not acknowledged yet. Idempotent.
+  void close();
+
+  uint64_t delivered() const { return delivered_; }
+  uint64_t failed() const { return failed_; }
+  uint64_t queued() const { return sent_ - delivered_ - failed_; }
+
+ private:
+  explicit Producer(rd_kafka_conf_t* conf);
+  static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
+  void poll_loop();
+
+  ClientHandle client_;
+  std::thread poll_thread_;
+  std::atomic<bool> closing_ = false;
+  std::atomic<uint64_t> sent_ = 0;
+  std::atomic<uint64_t> delivered_ = 0;
+  std::atomic<uint64_t> failed_ = 0;
+  std::mutex mutex_;  // guards first_failure_ and close()
+  std::optional<KafkaFailure> first_failure_;
+  bool closed_ = false;
+};
+
+}  // namespace laneway
