@@ -18,9 +18,7 @@ const builds = {
   },
   thread: {
     sanitizers: 'thread',
-    env: {
-      TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:suppressions=${join(root, 'native/test/tsan.supp')}`,
-    },
+    env: { TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1' },
   },
 }
 
