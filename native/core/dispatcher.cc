@@ -29,7 +29,7 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
   Partition& partition = partition_at(id);
   if (partition.assigned) {
     wait_for_copies(lock);
-    clear(id);
+    drop_from(id, 0);
     resume_copies();
   } else {
     ++assigned_;
@@ -63,7 +63,7 @@ void Dispatcher::release(PartitionId id) {
   Lock lock(mutex_);
   if (find_assigned(id) == nullptr) return;
   wait_for_copies(lock);
-  clear(id);
+  drop_from(id, 0);
   resume_copies();
   Partition& partition = partitions_[id];
   partition.assigned = false;
@@ -132,25 +132,33 @@ Slab* Dispatcher::acquire_slab(Lock& lock, size_t footprint) {
 
 bool Dispatcher::publish(Lock& lock, Intake& intake) {
   const PartitionId id = intake.partition_;
-  const Partition* found = find_assigned(id);
-  if (found == nullptr || found->epoch != intake.epoch_) {
-    for (const Intake::Staged& staged : intake.staged_) messages_.release(staged.slot);
-    return true;
-  }
+  Partition& partition = partition_at(id);
   bool placed = true;
-  Partition& partition = partitions_[id];
   const Offset before = partition.tracker.committable();
   for (const Intake::Staged& staged : intake.staged_) {
+    if (!partition.assigned || partition.epoch != intake.epoch_) {
+      messages_.release(staged.slot);
+      continue;
+    }
     const Offset offset = messages_.at(staged.slot).offset;
     const int64_t holes_before = partition.tracker.holes();
     OffsetTracker::Delivery delivery = partition.tracker.deliver(offset);
     if (delivery == OffsetTracker::Delivery::kRewound) {
-      restart(lock, id);
-      intake.epoch_ = partition.epoch;
+      // The log was truncated: what was seen from here on is gone, and other messages have these offsets now.
+      wait_for_copies(lock);
+      resume_copies();
+      // Waiting gave the lock away.
+      if (!partition.assigned || partition.epoch != intake.epoch_) {
+        messages_.release(staged.slot);
+        continue;
+      }
+      drop_from(id, offset);
+      partition.tracker.rewind(offset);
+      partition.changed = true;
+      ++rewinds_;
       delivery = partition.tracker.deliver(offset);
-    } else {
-      holes_ += static_cast<uint64_t>(partition.tracker.holes() - holes_before);
     }
+    holes_ += static_cast<uint64_t>(partition.tracker.holes() - holes_before);
     if (delivery == OffsetTracker::Delivery::kNew) {
       ++delivered_;
       enqueue(partition, id, staged);
@@ -190,19 +198,6 @@ void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Sta
   ++buffered_messages_;
   buffered_bytes_ += size;
   if (created) make_ready(number);
-}
-
-// The log went back below what was delivered: what is buffered or leased may not exist any more, and what follows has
-// not been seen. A new epoch fences the leases; everything from here on is run (again).
-void Dispatcher::restart(Lock& lock, PartitionId id) {
-  wait_for_copies(lock);
-  clear(id);
-  resume_copies();
-  Partition& partition = partitions_[id];
-  partition.epoch = next_epoch_++;
-  partition.tracker.start();
-  partition.changed = true;
-  ++rewinds_;
 }
 
 // --- Taking ----------------------------------------------------------------------------------------------------------
@@ -421,20 +416,15 @@ void Dispatcher::complete(uint32_t slot) {
   Message& message = messages_.at(slot);
   Lane& lane = lanes_.at(message.lane);
   Partition& partition = partitions_[lane.partition];
-  const size_t size = message.size();
   partition.tracker.settle(message.offset);
   partition.changed = true;
   ++settled_;
-  slabs_.remove_live(message.slab, slab_footprint(size));
+  forget(partition, message);
   message.state = MessageState::kSettled;
   message.lease = 0;
   --lane.leased;
   --partition.in_flight;
   --in_flight_;
-  --partition.buffered_messages;
-  partition.buffered_bytes -= size;
-  --buffered_messages_;
-  buffered_bytes_ -= size;
   if (lane.head == slot) pop_settled(lane);
   if (partition.paused) check_space(partition);
 }
@@ -631,30 +621,81 @@ std::byte* Dispatcher::place(uint32_t slot, size_t size, Slab*& slab) {
   return at + sizeof(SlabRecord);
 }
 
-// Frees everything buffered of a partition. Whoever still runs one of its messages settles a lease that is gone.
-void Dispatcher::clear(PartitionId id) {
+// Frees what is buffered of a partition from `first` on. Whoever still runs one of these messages settles a lease that
+// is gone. Waits for copies before it is called.
+void Dispatcher::drop_from(PartitionId id, Offset first) {
   Partition& partition = partitions_[id];
+  std::vector<uint32_t> empty;
+  std::vector<uint32_t> ended;
   for (uint32_t number = 0; number < lanes_.extent(); ++number) {
-    Lane& lane = lanes_.at(number);
-    if (lane.state == LaneState::kFree || lane.partition != id) continue;
-    if (lane.state == LaneState::kExecuting) --executing_lanes_;
-    for (uint32_t slot = lane.head; slot != kNil;) {
-      const Message& message = messages_.at(slot);
-      const uint32_t next = message.next;
-      if (message.state != MessageState::kSettled) slabs_.remove_live(message.slab, slab_footprint(message.size()));
-      messages_.release(slot);
-      slot = next;
+    const LaneState before = lanes_.at(number).state;
+    if (before == LaneState::kFree || lanes_.at(number).partition != id) continue;
+    cut_lane(number, first);
+    const Lane& lane = lanes_.at(number);
+    if (lane.queued == 0 && lane.leased == 0) {
+      if (before == LaneState::kExecuting) --executing_lanes_;
+      empty.push_back(number);
+    } else if (before == LaneState::kExecuting && lane.leased == 0) {
+      ended.push_back(number);
     }
-    lanes_.release(number);
   }
-  const auto gone = [&](const RetryTimer& timer) { return lanes_.at(timer.lane).state == LaneState::kFree; };
-  std::erase_if(timers_, gone);
+  keep_queued(partition.ready);
+  keep_queued(partition.held);
+  std::erase_if(timers_, [&](const RetryTimer& timer) { return lanes_.at(timer.lane).queued == 0; });
   std::make_heap(timers_.begin(), timers_.end(), std::greater<>{});
-  buffered_messages_ -= partition.buffered_messages;
-  buffered_bytes_ -= partition.buffered_bytes;
-  in_flight_ -= partition.in_flight;
-  partition.buffered_messages = partition.buffered_bytes = partition.in_flight = 0;
-  partition.ready = partition.held = LaneList{};
+  for (const uint32_t number : empty) lanes_.release(number);
+  for (const uint32_t number : ended) end_lease_if_done(number);
+}
+
+// A lane's offsets ascend, so what goes is its tail.
+void Dispatcher::cut_lane(uint32_t number, Offset first) {
+  Lane& lane = lanes_.at(number);
+  Partition& partition = partitions_[lane.partition];
+  uint32_t last_kept = kNil;
+  uint32_t slot = lane.head;
+  while (slot != kNil && messages_.at(slot).offset < first) {
+    last_kept = slot;
+    slot = messages_.at(slot).next;
+  }
+  lane.tail = last_kept;
+  if (last_kept == kNil) {
+    lane.head = kNil;
+  } else {
+    messages_.at(last_kept).next = kNil;
+  }
+  while (slot != kNil) {
+    Message& message = messages_.at(slot);
+    const uint32_t next = message.next;
+    if (message.state == MessageState::kLeased) {
+      --lane.leased;
+      --partition.in_flight;
+      --in_flight_;
+    }
+    if (message.state == MessageState::kQueued) --lane.queued;
+    if (message.state != MessageState::kSettled) forget(partition, message);
+    messages_.release(slot);
+    slot = next;
+  }
+}
+
+// Takes the lanes without a waiting message out of a list.
+void Dispatcher::keep_queued(LaneList& list) {
+  LaneList kept;
+  while (!list.empty()) {
+    const uint32_t lane = lanes_.pop_front(list);
+    if (lanes_.at(lane).queued != 0) lanes_.push_back(kept, lane);
+  }
+  list = kept;
+}
+
+// A message's bytes are no longer needed.
+void Dispatcher::forget(Partition& partition, const Message& message) {
+  const size_t size = message.size();
+  slabs_.remove_live(message.slab, slab_footprint(size));
+  --partition.buffered_messages;
+  partition.buffered_bytes -= size;
+  --buffered_messages_;
+  buffered_bytes_ -= size;
 }
 
 }  // namespace laneway

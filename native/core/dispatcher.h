@@ -131,8 +131,6 @@ class Intake {
   // Makes the added messages available. Those of a fenced epoch are forgotten. False: a message was refused after all;
   // add() rules that out, so the consumer must stop rather than go on without it.
   bool publish();
-  // The epoch that the next open() must name: publishing a message from below the position starts a new one.
-  uint64_t epoch() const { return epoch_; }
 
  private:
   friend class Dispatcher;
@@ -284,7 +282,6 @@ class Dispatcher {
   Slab* acquire_slab(Lock& lock, size_t footprint);
   bool publish(Lock& lock, Intake& intake);
   void enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged);
-  void restart(Lock& lock, PartitionId id);
 
   // Taking.
   void make_ready(uint32_t lane);
@@ -309,7 +306,10 @@ class Dispatcher {
   void resume_copies();
   void compact(Slab* slab);
   std::byte* place(uint32_t slot, size_t size, Slab*& slab);
-  void clear(PartitionId id);
+  void drop_from(PartitionId id, Offset first);
+  void cut_lane(uint32_t lane, Offset first);
+  void keep_queued(LaneList& list);
+  void forget(Partition& partition, const Message& message);
 
   size_t share_messages() const;
   size_t share_bytes() const;

@@ -68,6 +68,23 @@ bool OffsetTracker::settle(Offset offset) {
   return true;
 }
 
+void OffsetTracker::rewind(Offset to) {
+  pending_end_ = -1;
+  if (to <= base_) {
+    const int64_t holes = holes_;
+    start();
+    holes_ = holes;
+    base_ = position_ = to;
+    highest_ = to - 1;
+    return;
+  }
+  const GapMap kept = snapshot().prefix(to - base_);
+  const int64_t holes = holes_;
+  restore(kept);
+  holes_ = holes;
+  position_ = to;
+}
+
 void OffsetTracker::reach_end(Offset end) {
   if (!started()) {
     base_ = position_ = end;

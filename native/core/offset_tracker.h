@@ -21,7 +21,7 @@ class OffsetTracker {
     // Recovered metadata says that it is settled: not to be run again (P3).
     kAlreadySettled,
     // Below the position: the log was truncated, or the position was moved back. Nothing was changed; the caller
-    // restarts the partition from this offset in a new epoch.
+    // forgets what it has from this offset on, calls rewind() and delivers again.
     kRewound,
     // `max_window` or more above the committable offset. Nothing was changed; to be delivered again later.
     kWindowFull,
@@ -41,6 +41,8 @@ class OffsetTracker {
   Delivery deliver(Offset offset);
   // True when the offset was delivered and not settled yet. False changes nothing.
   bool settle(Offset offset);
+  // Everything from `to` on is unknown again; what lies below stays as it is.
+  void rewind(Offset to);
   // Nothing below `end` is still to come: the end of the partition was reached there.
   void reach_end(Offset end);
 

@@ -219,7 +219,6 @@ void Ingest::accept(Source& source) {
     ++source.next_pending;
   }
   if (!intake_.publish()) on_error_(internal_failure("a message did not fit into the tracker's window"));
-  source.epoch = intake_.epoch();
 }
 
 void Ingest::handle_error(Source& source, const rd_kafka_message_t& message) {
@@ -229,7 +228,6 @@ void Ingest::handle_error(Source& source, const rd_kafka_message_t& message) {
   }
   // What was added before it is below the end: first things first.
   intake_.publish();
-  source.epoch = intake_.epoch();
   dispatcher_.reach_end(source.partition, source.epoch, message.offset);
   intake_.open(source.partition, source.epoch);
 }
