@@ -19,6 +19,7 @@
               '-Wl,--exclude-libs,ALL',
               '-Wl,-Bsymbolic',
               '-Wl,-z,nodelete',
+              '-Wl,-z,now',
               '-Wl,--gc-sections',
               '-static-libstdc++',
               '-static-libgcc',

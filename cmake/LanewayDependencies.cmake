@@ -36,8 +36,10 @@ if(addon_sources AND CMAKE_JS_VERSION)
   if(NOT APPLE)
     # Only the entry points that Node looks up are visible, and OpenSSL's calls bind to the copy linked in here, never
     # to those that the node binary exports. The C++ library is linked in so that a prebuilt addon asks for none.
-    # nodedelete: OpenSSL's exit handlers must outlive a worker thread that unloads the addon.
-    target_link_options(laneway PRIVATE -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,-z,nodelete -Wl,--gc-sections)
+    # nodelete: OpenSSL's exit handlers must outlive a worker thread that unloads the addon. now: a symbol that nothing
+    # defines (Node's are only there at load, so that the linker cannot tell) fails the load, not a call much later.
+    target_link_options(laneway PRIVATE
+      -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,-z,nodelete -Wl,-z,now -Wl,--gc-sections)
     if(NOT LANEWAY_SANITIZE)
       target_link_options(laneway PRIVATE -static-libstdc++ -static-libgcc)
     endif()
