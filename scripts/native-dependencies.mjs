@@ -9,19 +9,18 @@
  *
  * It builds nothing: `npm run build` does.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findNativeDependencies } from './setup/native-dependencies.mjs'
+import { chosenNativeDependencies } from './setup/native-dependencies.mjs'
 import { nodeModules, root } from './setup/paths.mjs'
 import { SetupError } from './setup/progress.mjs'
 
 const SYSTEM_LIBRARIES = process.platform === 'darwin' ? ['-lm'] : ['-lm', '-ldl', '-lrt', '-pthread']
 
 function dependencies() {
-  const isInstalled = existsSync(join(nodeModules, '@confluentinc'))
-  const found = isInstalled ? findNativeDependencies() : null
-  if (!found) throw new SetupError('librdkafka is not built yet: run `npm run build` first')
-  return found
+  const chosen = chosenNativeDependencies()
+  if (!chosen) throw new SetupError('librdkafka is not built yet: run `npm run build` first')
+  return chosen
 }
 
 /** @returns {string[]} */

@@ -13,13 +13,13 @@ import { buildNative } from './setup/native-build.mjs'
 import { buildNativeDependencies } from './setup/native-dependencies.mjs'
 import { installNodeModules } from './setup/node-modules.mjs'
 import { stateDir } from './setup/paths.mjs'
-import { SetupError, say } from './setup/progress.mjs'
+import { orExplain } from './setup/progress.mjs'
 import { checkSystemTools, forgetSystemTools } from './setup/system-tools.mjs'
 import { buildTypeScript } from './setup/typescript.mjs'
 
 /**
  * @param {{ tests?: boolean }} [options] tests: also the C++ tests, the simulation and the compiled tests of TypeScript
- * @returns {Promise<void>} rejects with a {@link SetupError} that a person can act on
+ * @returns {Promise<void>} rejects with a SetupError that a person can act on
  */
 export async function setUp({ tests = false } = {}) {
   await withLock(join(stateDir, 'lock'), async () => {
@@ -41,13 +41,7 @@ export async function setUp({ tests = false } = {}) {
  * @param {{ tests?: boolean }} [options]
  */
 export async function setUpOrExit(options) {
-  try {
-    await setUp(options)
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error
-    say(error.message)
-    process.exit(1)
-  }
+  await orExplain(() => setUp(options))
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -18,13 +18,15 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { capture, jobs, run } from './command.mjs'
 import { withLock } from './lock.mjs'
-import { cacheDir, nodeModules } from './paths.mjs'
+import { cacheDir, nodeModules, stateDir } from './paths.mjs'
 import { SetupError, say, step } from './progress.mjs'
 import { digest } from './stamp.mjs'
 import { compilers } from './system-tools.mjs'
 
 const LIBRDKAFKA_SOURCE = join(nodeModules, '@confluentinc', 'kafka-javascript', 'deps', 'librdkafka')
 const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
+const chosenFile = join(stateDir, 'native-dependencies.json')
+
 /** Changes when this file builds something else from the same inputs. */
 const RECIPE = 2
 
@@ -57,22 +59,41 @@ const LIBRDKAFKA_OPTIONS = [
  * @returns {Promise<NativeDependencies>}
  */
 export async function buildNativeDependencies() {
-  const found = findNativeDependencies()
-  if (found) return found
   const folder = resultFolder()
+  const dependencies = findIn(folder) ?? (await buildOnce(folder))
+  mkdirSync(stateDir, { recursive: true })
+  writeFileSync(chosenFile, JSON.stringify(dependencies))
+  return dependencies
+}
+
+/**
+ * What the last set-up of this checkout chose. Builds with other compilers (fuzzing takes Clang) link the same.
+ * @returns {NativeDependencies | null}
+ */
+export function chosenNativeDependencies() {
+  return existsSync(chosenFile) ? JSON.parse(readFileSync(chosenFile, 'utf8')) : null
+}
+
+/**
+ * @param {string} folder
+ * @returns {Promise<NativeDependencies>}
+ */
+async function buildOnce(folder) {
   await withLock(`${folder}.lock`, async () => {
-    if (findNativeDependencies()) return
+    if (findIn(folder)) return
     await step(`building librdkafka ${librdkafkaVersion()}, once, into ${cacheDir()}`, () => build(folder))
   })
-  const built = findNativeDependencies()
+  const built = findIn(folder)
   if (!built) throw new SetupError(`the build of librdkafka left nothing in ${folder}`)
   say(`laneway: OpenSSL and zlib are ${built.tlsIsStatic ? 'linked into the addon' : "the system's shared libraries"}`)
   return built
 }
 
-/** @returns {NativeDependencies | null} null where they are not built yet */
-export function findNativeDependencies() {
-  const folder = resultFolder()
+/**
+ * @param {string} folder
+ * @returns {NativeDependencies | null} null where they are not built yet
+ */
+function findIn(folder) {
   const manifest = join(folder, 'dependencies.json')
   if (!existsSync(manifest)) return null
   const { tlsLibraries, tlsIsStatic } = JSON.parse(readFileSync(manifest, 'utf8'))
@@ -88,7 +109,7 @@ export function findNativeDependencies() {
 }
 
 /** @returns {string} e.g. 2.15.1 */
-export function librdkafkaVersion() {
+function librdkafkaVersion() {
   const header = readFileSync(join(LIBRDKAFKA_SOURCE, 'src', 'rdkafka.h'), 'utf8')
   const hex = header.match(/#define\s+RD_KAFKA_VERSION\s+0x([0-9a-f]{8})/i)?.[1]
   if (!hex) throw new SetupError(`no RD_KAFKA_VERSION in ${LIBRDKAFKA_SOURCE}`)

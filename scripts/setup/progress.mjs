@@ -28,3 +28,19 @@ export async function step(title, work) {
   say(`laneway: ${title} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`)
   return result
 }
+
+/**
+ * Runs the main part of a script: a {@link SetupError} ends the process with its message, any other with its stack.
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function orExplain(work) {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    say(error.message)
+    process.exit(1)
+  }
+}
