@@ -1,4 +1,5 @@
-# One program per native/test/fuzz/NAME_fuzz.cc: laneway_fuzz_NAME. libFuzzer comes with Clang.
+# One program per native/test/fuzz/NAME_fuzz.cc: laneway_fuzz_NAME; laneway_fuzz builds them all. libFuzzer comes with
+# Clang.
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "LANEWAY_FUZZ needs Clang (-DCMAKE_CXX_COMPILER=clang++)")
 endif()
@@ -7,11 +8,13 @@ file(GLOB fuzzers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/test/fuzz/*_fuzz
 if(TARGET laneway_core)
   target_compile_options(laneway_core PRIVATE -fsanitize=fuzzer-no-link)
 endif()
+add_custom_target(laneway_fuzz)
 foreach(source ${fuzzers})
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" name ${name})
   add_executable(laneway_fuzz_${name} ${source})
   target_compile_options(laneway_fuzz_${name} PRIVATE -fsanitize=fuzzer-no-link)
   target_link_options(laneway_fuzz_${name} PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(laneway_fuzz_${name} PRIVATE laneway_core)
+  target_link_libraries(laneway_fuzz_${name} PRIVATE laneway_core $<TARGET_NAME_IF_EXISTS:laneway_zstd>)
+  add_dependencies(laneway_fuzz laneway_fuzz_${name})
 endforeach()

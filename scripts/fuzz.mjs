@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cmakeBuild } from './run/cmake.mjs'
 import { show } from './run/show.mjs'
-import { asOne, Tally } from './run/tally.mjs'
+import { Tally } from './run/tally.mjs'
 import { capture, jobs } from './setup/command.mjs'
 import { buildDir, root } from './setup/paths.mjs'
 import { setUpOrExit } from './setup.mjs'
@@ -29,12 +29,13 @@ if (capture('clang++', ['--version']) === null) {
   process.exit(1)
 }
 await setUpOrExit()
-const binDir = await cmakeBuild('fuzz', {
+const options = {
   CMAKE_C_COMPILER: 'clang',
   CMAKE_CXX_COMPILER: 'clang++',
   LANEWAY_FUZZ: 'ON',
   LANEWAY_SANITIZE: 'address,undefined',
-})
+}
+const binDir = await cmakeBuild('fuzz', options, 'laneway_fuzz')
 const targets = (existsSync(binDir) ? readdirSync(binDir) : [])
   .filter((program) => program.startsWith(PREFIX))
   .map((program) => program.slice(PREFIX.length))
@@ -43,8 +44,7 @@ const targets = (existsSync(binDir) ? readdirSync(binDir) : [])
 const tally = new Tally()
 const waiting = [...targets]
 await tally.add(`fuzzing for ${values.seconds} s each: ${targets.join(', ')}`, async () => {
-  const sum = asOne(false)
-  sum.failed = 0
+  const sum = { passed: 0, failed: 0, skipped: 0 }
   const worker = async () => {
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
       const isGood = await fuzz(name)
