@@ -2,6 +2,9 @@
  * Writes the two packages that are published: `laneway` (JavaScript and types) and the prebuilt addon for this machine's
  * platform, `@laneway/<platform>-<arch>[-<libc>]`, which npm picks by its os / cpu / libc fields. Neither has an
  * install script: npm, pnpm, yarn and bun block them.
+ *
+ * The addon needs nothing of a system but its C library, of the version it was packed on or newer: publish from the
+ * oldest that is to be supported.
  */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
