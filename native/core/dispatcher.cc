@@ -109,6 +109,14 @@ size_t Dispatcher::share_bytes() const {
   return std::max<size_t>(options_.max_buffered_bytes / std::max<size_t>(assigned_, 1), 1);
 }
 
+// What a partition may take: its share, and no more than all partitions have left (they keep what they had when their
+// share shrinks). An empty partition may always take one message, whatever the others hold (P6).
+size_t Dispatcher::room(size_t used, size_t share, size_t used_by_all, size_t limit) {
+  const size_t own = share - std::min(used, share);
+  const size_t common = limit - std::min(used_by_all, limit);
+  return std::max<size_t>(std::min(own, common), used == 0 ? 1 : 0);
+}
+
 // --- Intake ----------------------------------------------------------------------------------------------------------
 
 void Dispatcher::reserve_for(Intake& intake) {

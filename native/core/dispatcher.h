@@ -313,6 +313,7 @@ class Dispatcher {
 
   size_t share_messages() const;
   size_t share_bytes() const;
+  static size_t room(size_t used, size_t share, size_t used_by_all, size_t limit);
 
   const DispatcherOptions options_;
   mutable std::mutex mutex_;

@@ -26,15 +26,17 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   const auto* found = dispatcher_.find_assigned(id);
   if (found == nullptr || found->epoch != epoch || found->draining || dispatcher_.stopped_) return 0;
   Dispatcher::Partition& partition = dispatcher_.partitions_[id];
-  const size_t share_messages = dispatcher_.share_messages();
-  const size_t share_bytes = dispatcher_.share_bytes();
   if (partition.paused) return 0;
-  if (partition.buffered_messages >= share_messages || partition.buffered_bytes >= share_bytes) {
+  const DispatcherOptions& options = dispatcher_.options_;
+  const size_t messages = Dispatcher::room(partition.buffered_messages, dispatcher_.share_messages(),
+                                           dispatcher_.buffered_messages_, options.max_buffered_messages);
+  bytes_left_ = Dispatcher::room(partition.buffered_bytes, dispatcher_.share_bytes(), dispatcher_.buffered_bytes_,
+                                 options.max_buffered_bytes);
+  if (messages == 0 || bytes_left_ == 0) {
     partition.paused = true;
     return 0;
   }
-  messages_left_ = std::min(share_messages - partition.buffered_messages, kMaxBatch);
-  bytes_left_ = share_bytes - partition.buffered_bytes;
+  messages_left_ = std::min(messages, kMaxBatch);
   window_base_ = partition.tracker.idle() ? -1 : partition.tracker.committable();
   dispatcher_.reserve_for(*this);
   return messages_left_;
@@ -43,7 +45,8 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
 bool Intake::add(const IncomingMessage& incoming) {
   const size_t size = size_t{incoming.key_size} + incoming.value_size + incoming.headers.size();
   if (messages_left_ == 0 || (staged_bytes_ != 0 && staged_bytes_ + size > bytes_left_)) return false;
-  if (window_base_ < 0) window_base_ = incoming.offset;
+  // A message below it means a truncated log: the committable offset goes back to it at most.
+  if (window_base_ < 0 || incoming.offset < window_base_) window_base_ = incoming.offset;
   if (incoming.offset - window_base_ >= dispatcher_.options_.max_window) {
     window_full_ = true;
     return false;
