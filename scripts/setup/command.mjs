@@ -18,7 +18,7 @@ export const jobs = Number(process.env['LANEWAY_JOBS']) || availableParallelism(
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: Record<string, string> }} [options]
- * @returns {Promise<void>} rejects with a {@link SetupError} when the command fails
+ * @returns {Promise<string>} its output; rejects with a {@link SetupError} when the command fails
  */
 export async function run(name, program, args, options = {}) {
   mkdirSync(stateDir, { recursive: true })
@@ -41,8 +41,9 @@ export async function run(name, program, args, options = {}) {
   } finally {
     closeSync(log)
   }
-  if (ending === 0) return
-  const tail = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n')
+  const output = readFileSync(logFile, 'utf8')
+  if (ending === 0) return output
+  const tail = output.trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n')
   throw new SetupError(`${tail}\n\n${program} ${args.join(' ')}\nfailed (${ending}); all of its output: ${logFile}`)
 }
 

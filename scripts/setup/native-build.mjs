@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { jobs, run } from './command.mjs'
 import { addonFile, buildDir, nodeModules, root } from './paths.mjs'
-import { step } from './progress.mjs'
+import { say, step } from './progress.mjs'
 import { digest, digestOfPaths, Stamp } from './stamp.mjs'
 import { compilers } from './system-tools.mjs'
 
@@ -35,7 +35,7 @@ export async function buildNative(dependencies, { tests }) {
   await step(`building the native code${withTests ? ' and its tests' : ''}`, async () => {
     stamp.clear()
     await configure(withTests)
-    await cmakeJs('native-build', ['build'])
+    showWarnings(await cmakeJs('native-build', ['build']))
     stamp.write(withTests ? `${inputs} with tests` : inputs)
   })
 }
@@ -54,14 +54,24 @@ async function configure(withTests) {
 }
 
 /**
+ * In CI they are errors.
+ * @param {string} output of the build
+ */
+function showWarnings(output) {
+  const warnings = output.split('\n').filter((line) => line.includes('warning:'))
+  for (const warning of new Set(warnings)) say(warning)
+}
+
+/**
  * @param {string} name
  * @param {readonly string[]} args
+ * @returns {Promise<string>} its output
  */
 async function cmakeJs(name, args) {
   const program = join(nodeModules, 'cmake-js', 'bin', 'cmake-js')
   // Not its `compile`: after a failure that removes all of build/ and starts again.
   const options = ['--prefer-make', '--directory', root, '--out', buildDir, '--parallel', String(jobs)]
-  await run(name, process.execPath, [program, ...args, ...options], {
+  return run(name, process.execPath, [program, ...args, ...options], {
     env: { CMAKE_BUILD_PARALLEL_LEVEL: String(jobs) },
   })
 }
