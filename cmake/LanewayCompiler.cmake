@@ -25,6 +25,8 @@ add_library(laneway_options INTERFACE)
 target_include_directories(laneway_options INTERFACE "${CMAKE_SOURCE_DIR}/native")
 target_link_libraries(laneway_options INTERFACE Threads::Threads)
 target_compile_options(laneway_options INTERFACE -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wundef
+  # An initializer that names its fields leaves the others at their defaults, on purpose.
+  -Wno-missing-field-initializers
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wextra-semi>)
 if(LANEWAY_WERROR)
   target_compile_options(laneway_options INTERFACE -Werror)

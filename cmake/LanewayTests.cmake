@@ -10,6 +10,7 @@ function(laneway_test name pattern)
   endif()
   add_executable(${name} ${sources})
   target_compile_definitions(${name} PRIVATE LANEWAY_VECTORS_DIR="${CMAKE_SOURCE_DIR}/test/vectors")
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/native/test")
   target_link_libraries(${name} PRIVATE laneway_core ${ARGN})
 endfunction()
 

@@ -29,6 +29,7 @@ export async function runGoogleTest(binDir, program, env = {}) {
 }
 
 /**
+ * One promise, tried many times: it counts as one test, not as one per seed.
  * @param {string} binDir
  * @param {readonly string[]} options of the simulation, e.g. --seeds 10000
  * @param {Record<string, string>} [env]
