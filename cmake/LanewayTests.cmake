@@ -5,6 +5,10 @@ find_package(ZLIB REQUIRED)
 
 function(laneway_test name pattern)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${pattern}")
+  if(LANEWAY_CORE_ONLY)
+    # Its compressed forms need zstd.
+    list(FILTER sources EXCLUDE REGEX "confluent_codec_test")
+  endif()
   if(NOT sources OR NOT TARGET laneway_core)
     return()
   endif()
@@ -14,7 +18,8 @@ function(laneway_test name pattern)
   target_link_libraries(${name} PRIVATE laneway_core ${ARGN})
 endfunction()
 
-laneway_test(laneway_core_tests "native/test/*_test.cc" GTest::gtest_main ZLIB::ZLIB)
+laneway_test(laneway_core_tests "native/test/*_test.cc" GTest::gtest_main ZLIB::ZLIB
+  $<TARGET_NAME_IF_EXISTS:laneway_zstd>)
 laneway_test(laneway_simulate "native/test/simulation/*.cc")
 
 if(NOT LANEWAY_CORE_ONLY)

@@ -54,6 +54,18 @@ GapMap GapMap::prefix(int64_t new_length) const {
   return cut;
 }
 
+void GapMap::append_run(int64_t count, bool is_settled) {
+  const int64_t from = length;
+  length += count;
+  settled.resize(static_cast<size_t>((length + 63) / 64));
+  if (!is_settled) return;
+  for (int64_t at = from; at < length;) {
+    const int64_t next = std::min(length, (at | 63) + 1);
+    settled[static_cast<size_t>(at / 64)] |= low_bits(next - at) << (at % 64);
+    at = next;
+  }
+}
+
 GapMap GapMap::from_gaps(Offset base, Offset highest, std::span<const Offset> gaps) {
   GapMap map;
   map.base = base;

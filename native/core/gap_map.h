@@ -39,6 +39,9 @@ struct GapMap {
   // it may come out shorter.
   GapMap prefix(int64_t new_length) const;
 
+  // Makes the map longer by `count` offsets, all settled or all not.
+  void append_run(int64_t count, bool is_settled);
+
   // Requires highest >= base - 1 and every gap in [base, highest]; order and duplicates do not matter.
   static GapMap from_gaps(Offset base, Offset highest, std::span<const Offset> gaps);
 

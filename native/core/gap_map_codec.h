@@ -2,7 +2,7 @@
 // Kafka's commit metadata.
 //
 // Layout: one signature character that names carrier and version and is never valid base64 (so that a Java reader
-// drops the string and goes on), then the carried bits: length, checksum over (base, length, bits), coded bits. The
+// drops the string and goes on), then the carried bits: checksum over (base, length, bits), coded bits. The
 // checksum covers the base: a map that was moved to another offset is refused, because reading a wrong map would skip
 // messages.
 #pragma once
@@ -35,8 +35,8 @@ EncodedMetadata encode_gap_map(const GapMap& map, Carrier carrier, size_t max_un
 // True when `text` begins with the signature of this format (whether it is intact or not).
 bool is_laneway_metadata(std::string_view text);
 
-// The longest map that decoding accepts, in offsets: bounds the memory that a hostile string can ask for (8 MiB).
-inline constexpr int64_t kMaxGapMapLength = int64_t{1} << 26;
+// The longest map that decoding accepts, in offsets: bounds the memory that a hostile string can ask for (2 MiB).
+inline constexpr int64_t kMaxGapMapLength = int64_t{1} << 24;
 
 // Treats `text` as hostile. Failure codes: METADATA_FOREIGN (no signature), METADATA_CORRUPT (signature, but the rest
 // does not decode, or the checksum does not match `base`).

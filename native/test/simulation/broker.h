@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/gap_map.h"
-#include "simulation/random.h"
+#include "test/simulation/random.h"
 
 namespace laneway::simulation {
 

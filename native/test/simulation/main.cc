@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "simulation/world.h"
+#include "test/simulation/world.h"
 
 namespace {
 

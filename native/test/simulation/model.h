@@ -9,7 +9,7 @@
 #include <string>
 
 #include "core/dispatcher.h"
-#include "simulation/broker.h"
+#include "test/simulation/broker.h"
 
 namespace laneway::simulation {
 

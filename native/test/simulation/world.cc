@@ -1,5 +1,5 @@
 // See world.h.
-#include "simulation/world.h"
+#include "test/simulation/world.h"
 
 #include <algorithm>
 #include <cstdio>

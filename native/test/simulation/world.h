@@ -11,9 +11,9 @@
 
 #include "core/dispatcher.h"
 #include "core/gap_map_codec.h"
-#include "simulation/broker.h"
-#include "simulation/model.h"
-#include "simulation/random.h"
+#include "test/simulation/broker.h"
+#include "test/simulation/model.h"
+#include "test/simulation/random.h"
 
 namespace laneway::simulation {
 
