@@ -1,0 +1,115 @@
+/**
+ * Views over a batch of messages as native code wrote it (native/core/batch_layout.h; the two change together).
+ *
+ * A batch is one ArrayBuffer owned by V8. Nothing is decoded until it is asked for, so that a message costs one small
+ * object; keys and values are views into the batch and keep it alive while they are kept.
+ */
+import type { Message } from './ports/engine.js'
+
+const HEADER_BYTES = 16
+
+export type PartitionName = (id: number) => { readonly topic: string; readonly partition: number }
+
+export class MessageBatch {
+  readonly count: number
+  readonly runs: number
+  /** The lease id of message i is `firstLease + i`. */
+  readonly firstLease: number
+  readonly offsets: Float64Array
+  readonly timestamps: Float64Array
+  readonly slots: Uint32Array
+  readonly data: Uint32Array
+  readonly keySizes: Int32Array
+  readonly valueSizes: Int32Array
+  readonly headerSizes: Uint32Array
+  readonly attempts: Uint32Array
+  /** Index of each run's first message; one more entry than runs, the last is `count`. */
+  readonly runStarts: Uint32Array
+  readonly runPartitions: Uint32Array
+  readonly buffer: ArrayBuffer
+
+  constructor(buffer: ArrayBuffer) {
+    const sizes = new Uint32Array(buffer, 0, 2)
+    const count = sizes[0] ?? 0
+    const runs = sizes[1] ?? 0
+    let at = HEADER_BYTES
+    const next = (bytes: number): number => {
+      const from = at
+      at += bytes
+      return from
+    }
+    this.buffer = buffer
+    this.count = count
+    this.runs = runs
+    this.firstLease = new Float64Array(buffer, 8, 1)[0] ?? 0
+    this.offsets = new Float64Array(buffer, next(8 * count), count)
+    this.timestamps = new Float64Array(buffer, next(8 * count), count)
+    this.slots = new Uint32Array(buffer, next(4 * count), count)
+    this.data = new Uint32Array(buffer, next(4 * count), count)
+    this.keySizes = new Int32Array(buffer, next(4 * count), count)
+    this.valueSizes = new Int32Array(buffer, next(4 * count), count)
+    this.headerSizes = new Uint32Array(buffer, next(4 * count), count)
+    this.attempts = new Uint32Array(buffer, next(4 * count), count)
+    this.runStarts = new Uint32Array(buffer, next(4 * (runs + 1)), runs + 1)
+    this.runPartitions = new Uint32Array(buffer, next(4 * runs), runs)
+  }
+}
+
+/** One message of a batch. */
+export class BatchMessage implements Message {
+  readonly topic: string
+  readonly partition: number
+  readonly #batch: MessageBatch
+  readonly #index: number
+
+  constructor(batch: MessageBatch, index: number, at: { readonly topic: string; readonly partition: number }) {
+    this.#batch = batch
+    this.#index = index
+    this.topic = at.topic
+    this.partition = at.partition
+  }
+
+  get offset(): number {
+    return this.#batch.offsets[this.#index] ?? -1
+  }
+
+  get timestamp(): number {
+    return this.#batch.timestamps[this.#index] ?? -1
+  }
+
+  get key(): Buffer | null {
+    const size = this.#batch.keySizes[this.#index] ?? -1
+    return size < 0 ? null : Buffer.from(this.#batch.buffer, this.#batch.data[this.#index], size)
+  }
+
+  get value(): Buffer | null {
+    const batch = this.#batch
+    const size = batch.valueSizes[this.#index] ?? -1
+    if (size < 0) return null
+    const keySize = batch.keySizes[this.#index] ?? 0
+    return Buffer.from(batch.buffer, (batch.data[this.#index] ?? 0) + (keySize < 0 ? 0 : keySize), size)
+  }
+
+  get headers(): readonly (readonly [string, Buffer | null])[] {
+    const batch = this.#batch
+    const size = batch.headerSizes[this.#index] ?? 0
+    if (size === 0) return []
+    const keySize = Math.max(batch.keySizes[this.#index] ?? 0, 0)
+    const valueSize = Math.max(batch.valueSizes[this.#index] ?? 0, 0)
+    return decodeHeaders(Buffer.from(batch.buffer, (batch.data[this.#index] ?? 0) + keySize + valueSize, size))
+  }
+}
+
+function decodeHeaders(bytes: Buffer): (readonly [string, Buffer | null])[] {
+  const headers: (readonly [string, Buffer | null])[] = []
+  let at = 4
+  for (let left = bytes.readUInt32LE(0); left > 0; left -= 1) {
+    const nameSize = bytes.readUInt32LE(at)
+    const valueSize = bytes.readInt32LE(at + 4)
+    const name = bytes.toString('utf8', at + 8, at + 8 + nameSize)
+    at += 8 + nameSize
+    headers.push([name, valueSize < 0 ? null : bytes.subarray(at, at + valueSize)])
+    at += Math.max(valueSize, 0)
+  }
+  return headers
+}

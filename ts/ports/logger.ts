@@ -1,0 +1,11 @@
+/** Where laneway writes what a person should see. An interface only; the default writes nothing. */
+
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** Compatible with pino, console and most loggers. Must not throw. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
