@@ -38,12 +38,13 @@ for (const [name, { sanitizers, env }] of Object.entries(builds)) {
     LANEWAY_TESTS: 'ON',
     LANEWAY_SANITIZE: sanitizers,
   })
-  for (const program of CPP_TEST_PROGRAMS) {
-    if (!existsSync(join(binDir, program))) continue
-    await tally.add(`${program} under ${sanitizers}`, () => runGoogleTest(binDir, program, env))
-  }
+  const programs = CPP_TEST_PROGRAMS.filter((program) => existsSync(join(binDir, program)))
+  // Side by side: most of them have one thread.
+  await Promise.all(
+    programs.map((program) => tally.add(`${program} under ${sanitizers}`, () => runGoogleTest(binDir, program, env))),
+  )
   if (!existsSync(join(binDir, 'laneway_simulate'))) continue
-  const options = ['--seeds', values.seeds]
-  await tally.add(`simulation under ${sanitizers}, ${values.seeds} seeds`, () => runSimulation(binDir, options, env))
+  const title = `simulation under ${sanitizers}, ${values.seeds} seeds`
+  await tally.add(title, () => runSimulation(binDir, Number(values.seeds), env))
 }
 tally.close()

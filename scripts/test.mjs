@@ -58,7 +58,7 @@ if (values.only.includes('native') && positionals.length === 0) {
   }
   if (existsSync(join(binDir, 'laneway_simulate'))) {
     const title = `simulation, ${values.seeds} seeds`
-    await tally.add(title, () => runSimulation(binDir, ['--seeds', values.seeds]))
+    await tally.add(title, () => runSimulation(binDir, Number(values.seeds)))
   }
 }
 

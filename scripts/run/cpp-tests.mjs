@@ -1,6 +1,7 @@
 /** Runs the C++ tests (GoogleTest) and the simulation that CMake built, and reads what they report. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { jobs } from '../setup/command.mjs'
 import { show } from './show.mjs'
 import { asOne } from './tally.mjs'
 
@@ -18,7 +19,8 @@ export const CPP_TEST_PROGRAMS = ['laneway_core_tests', 'laneway_kafka_tests']
  */
 export async function runGoogleTest(binDir, program, env = {}) {
   const { command, args } = withoutAddressRandomisation(join(binDir, program), ['--gtest_brief=1'], env)
-  const { status, output } = await show(command, args, { env, deadlineMs: DEADLINE_MS })
+  const { status, output } = await show(command, args, { env, deadlineMs: DEADLINE_MS, quiet: true })
+  process.stdout.write(output)
   const count = {
     passed: numberIn(output, /^\[ {2}PASSED {2}\] (\d+) test/m),
     failed: numberIn(output, /^\[ {2}FAILED {2}\] (\d+) test/m),
@@ -29,16 +31,30 @@ export async function runGoogleTest(binDir, program, env = {}) {
 }
 
 /**
- * One promise, tried many times: it counts as one test, not as one per seed.
+ * One promise, tried many times: it counts as one test, not as one per seed. The seeds are shared out to as many
+ * processes as there are cores.
  * @param {string} binDir
- * @param {readonly string[]} options of the simulation, e.g. --seeds 10000
+ * @param {number} seeds
  * @param {Record<string, string>} [env]
  * @returns {Promise<Count>}
  */
-export async function runSimulation(binDir, options, env = {}) {
-  const { command, args } = withoutAddressRandomisation(join(binDir, 'laneway_simulate'), options, env)
-  const { status } = await show(command, args, { env, deadlineMs: DEADLINE_MS })
-  return asOne(status === 0)
+export async function runSimulation(binDir, seeds, env = {}) {
+  const share = Math.ceil(seeds / jobs)
+  const parts = Array.from({ length: jobs }, (_, part) => ({
+    from: 1 + part * share,
+    seeds: Math.min(share, seeds - part * share),
+  }))
+  const endings = await Promise.all(
+    parts
+      .filter((part) => part.seeds > 0)
+      .map((part) => {
+        const options = ['--seeds', String(part.seeds), '--from', String(part.from)]
+        const { command, args } = withoutAddressRandomisation(join(binDir, 'laneway_simulate'), options, env)
+        return show(command, args, { env, deadlineMs: DEADLINE_MS, quiet: true })
+      }),
+  )
+  for (const { output } of endings) process.stdout.write(output)
+  return asOne(endings.every(({ status }) => status === 0))
 }
 
 /**
