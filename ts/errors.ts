@@ -12,7 +12,8 @@ export const ERROR_CODES = {
   ALREADY_RUNNING: 'run() was called twice on one consumer.',
   CONSUMER_CLOSED: 'The consumer was closed before run().',
   PRODUCER_CLOSED: 'The producer is closed.',
-  RETRIES_EXHAUSTED: 'A message failed as often as the retry policy allows; `details` names it, `cause` is its last error.',
+  RETRIES_EXHAUSTED:
+    'A message failed as often as the retry policy allows; `details` names it, `cause` is its last error.',
   FATAL_HANDLER: 'A handler threw FatalError: the consumer stops.',
   BROKER_UNREACHABLE: 'No broker could be reached.',
   TIMED_OUT: 'A request was not answered in time.',
