@@ -18,8 +18,8 @@ class ConsumerHandle {
   const std::shared_ptr<Consumer>& consumer() const { return consumer_; }
   // Keeps the event loop alive from here to finish().
   void hold(Napi::Env env) { events_.Ref(env); }
-  // After the consumer was closed: no event follows.
-  void finish();
+  // After the consumer was closed: no event follows. `then` runs on the JavaScript thread when all have been told.
+  void finish(std::function<void()> then);
   // The environment ends: nothing may be called in it any more.
   void abandon() {
     ended_ = true;
@@ -197,10 +197,13 @@ ConsumerHandle::ConsumerHandle(Napi::Env env, const ConsumerOptions& options, Na
   consumer_ = std::move(std::get<std::unique_ptr<Consumer>>(made));
 }
 
-void ConsumerHandle::finish() {
-  if (finished_) return;
+void ConsumerHandle::finish(std::function<void()> then) {
+  if (finished_) return then();
   finished_ = true;
   ended_ = true;
+  events_.NonBlockingCall([then = std::move(then)](Napi::Env env, Napi::Function) {
+    if (env != nullptr) then();
+  });
   events_.Release();
 }
 
@@ -241,12 +244,14 @@ ConsumerBinding::ConsumerBinding(const Napi::CallbackInfo& info) : Napi::ObjectW
 ConsumerBinding::~ConsumerBinding() {
   if (!handle_) return;
   handle_->abandon();
-  handle_->finish();
+  handle_->finish([] {});
 }
 
 Napi::Value ConsumerBinding::start(const Napi::CallbackInfo& info) {
   handle_->hold(info.Env());
+  // Not collected while it runs.
   Ref();
+  started_ = true;
   if (const auto failure = handle_->consumer()->start()) throw_failure(info.Env(), *failure);
   return info.Env().Undefined();
 }
@@ -300,16 +305,20 @@ Napi::Value ConsumerBinding::drained(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConsumerBinding::close(const Napi::CallbackInfo& info) {
-  return run_async<bool>(
-      info.Env(),
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  run_async<bool>(
+      env,
       [consumer = handle_->consumer()] {
         consumer->close();
         return true;
       },
-      [handle = handle_](Napi::Env env, bool&) -> Napi::Value {
-        handle->finish();
-        return env.Undefined();
+      [this, handle = handle_, deferred](Napi::Env, bool&) -> Napi::Value {
+        handle->finish([deferred] { deferred.Resolve(deferred.Env().Undefined()); });
+        if (std::exchange(started_, false)) Unref();
+        return deferred.Env().Undefined();
       });
+  return deferred.Promise();
 }
 
 }  // namespace laneway

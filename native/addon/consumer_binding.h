@@ -32,6 +32,7 @@ class ConsumerBinding : public Napi::ObjectWrap<ConsumerBinding> {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ConsumerHandle> handle_;
+  bool started_ = false;
 };
 
 }  // namespace laneway

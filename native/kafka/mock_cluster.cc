@@ -11,6 +11,8 @@ std::variant<std::unique_ptr<MockCluster>, KafkaFailure> MockCluster::create(int
   ClientHandle handle = std::move(std::get<ClientHandle>(client));
   rd_kafka_mock_cluster_t* cluster = rd_kafka_mock_cluster_new(handle.get(), brokers);
   if (cluster == nullptr) return internal_failure("the mock cluster could not be started");
+  // As Apache Kafka with group.initial.rebalance.delay.ms=0: nobody wants to wait 3 seconds for a demo.
+  rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
   return std::unique_ptr<MockCluster>(new MockCluster(std::move(handle), cluster));
 }
 
