@@ -101,11 +101,20 @@ function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERROR_CODES, code)
 }
 
+/** What librdkafka refuses comes as `kafka['name']: reason`, or without a name where values contradict each other. */
+function issueOf(message: string): ConfigIssue {
+  const [, name, reason] = /^kafka\['(.+?)'\]: (.*)$/s.exec(message) ?? []
+  return name === undefined || reason === undefined
+    ? { field: 'kafka', message }
+    : { field: `kafka.${name}`, message: reason }
+}
+
 /** The LanewayError of a failure that native code reported. */
 export function fromRaw(failure: RawFailure): LanewayError {
   const code = isErrorCode(failure.code) ? failure.code : 'INTERNAL'
-  const { kafkaError, retriable, fatal } = failure
-  return new LanewayError(code, failure.message, { kafkaError, retriable, fatal })
+  const { kafkaError, retriable, fatal, message } = failure
+  const issues = code === 'CONFIG_INVALID' ? [issueOf(message)] : []
+  return new LanewayError(code, message, { kafkaError, retriable, fatal, issues })
 }
 
 /** Runs raw calls and turns what they throw into a LanewayError. */
