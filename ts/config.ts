@@ -20,16 +20,17 @@ const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
 }
 const DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
 
-const property = z.union([z.string(), z.number(), z.boolean()])
+const property = z.union([z.string(), z.number(), z.boolean()], 'must be a string, a number or a boolean')
+const isGiven = (value: unknown): boolean => value !== undefined && value !== ''
 
 const kafka = z.record(z.string(), property).superRefine((properties, context) => {
   for (const [name, reason] of Object.entries(OWNED_PROPERTIES)) {
     if (name in properties) context.addIssue({ code: 'custom', path: [name], message: `is laneway's own: ${reason}` })
   }
-  for (const name of ['bootstrap.servers', 'group.id']) {
-    if (properties[name] === undefined || properties[name] === '') {
-      context.addIssue({ code: 'custom', path: [name], message: 'is required' })
-    }
+  // librdkafka can bring its own cluster along, for tests.
+  const cluster = isGiven(properties['test.mock.num.brokers']) ? 'test.mock.num.brokers' : 'bootstrap.servers'
+  for (const name of [cluster, 'group.id']) {
+    if (!isGiven(properties[name])) context.addIssue({ code: 'custom', path: [name], message: 'is required' })
   }
 })
 
@@ -45,7 +46,10 @@ const retry = z.strictObject({
     .default(5)
     .meta({ description: 'attempts in all; 1: no retry. When they are used up, `run()` rejects' }),
   delay: z
-    .union([milliseconds(2 ** 31 - 1), z.custom<RetryDelay>(isFunction, 'must be milliseconds or a function')])
+    .union(
+      [milliseconds(2 ** 31 - 1), z.custom<RetryDelay>(isFunction)],
+      'must be milliseconds (a whole number from 0 to 2^31 - 1) or a function of the attempt',
+    )
     .default(() => exponentialBackoff({ initial: 100, max: 30_000 }))
     .meta({
       description: 'ms before the next attempt, or a function of the attempt that failed (1 is the first)',
@@ -70,6 +74,9 @@ const metadata = z.strictObject({
     .default(4096)
     .meta({ description: "the broker's offset.metadata.max.bytes, in UTF-16 units; a lower limit is found by itself" }),
 })
+
+/** The options that must fit together. */
+const timing = z.object({ kafka: z.record(z.string(), z.unknown()), rebalanceTimeout: z.number() })
 
 export const schema = z
   .strictObject({
@@ -147,12 +154,17 @@ export const schema = z
       .default(() => inline())
       .meta({ description: 'what runs handlers', default: 'inline()' }),
   })
-  .superRefine((options, context) => {
-    const most = Number(options.kafka['max.poll.interval.ms'] ?? DEFAULT_MAX_POLL_INTERVAL_MS)
-    if (options.rebalanceTimeout < most) return
-    const message = `must be below max.poll.interval.ms (${most}): the group would go on without this member`
-    context.addIssue({ code: 'custom', path: ['rebalanceTimeout'], message })
-  })
+  .superRefine(
+    (options, context) => {
+      const most = Number(options.kafka['max.poll.interval.ms'] ?? DEFAULT_MAX_POLL_INTERVAL_MS)
+      // What is no number is librdkafka's to refuse.
+      if (Number.isNaN(most) || options.rebalanceTimeout < most) return
+      const message = `must be below max.poll.interval.ms (${most}): the group would go on without this member`
+      context.addIssue({ code: 'custom', path: ['rebalanceTimeout'], message })
+    },
+    // Also where other options are wrong, so that all are named at once.
+    { when: ({ value }) => timing.safeParse(value).success },
+  )
 
 /** What a user gives; see the README's table for units and defaults. */
 export type ParallelConsumerOptions = z.input<typeof schema>
