@@ -130,24 +130,37 @@ class Run {
 
   /** Until the end, a failure, a promise, or the engine's stop. */
   proceed(): void {
+    while (this.#index < this.#end && this.#runNext()) {
+      if (!this.#owner.isTurnOver() || this.#index === this.#end) continue
+      this.#owner.postponed(this)
+      return
+    }
+  }
+
+  /** False where the run does not go on now. */
+  #runNext(): boolean {
     const owner = this.#owner
     const batch = this.#batch
-    const { handler } = this.#host
-    while (this.#index < this.#end) {
-      const index = this.#index
+    const index = this.#index
+    if (owner.stopping) {
       // Nothing new starts: this message and the later ones go back to their lane.
-      if (owner.stopping) return owner.settle(batch, index, Outcome.Released, 0)
-      const message = new BatchMessage(batch, index, this.#place)
-      try {
-        const result = handler(message, new Context(owner.controller, batch.attempts[index] ?? 1))
-        if (isThenable(result)) return this.#await(result, message)
-      } catch (error) {
-        return owner.failed(error, batch, index, message)
-      }
-      owner.settle(batch, index, Outcome.Completed, 0)
-      this.#index = index + 1
-      if (owner.isTurnOver() && this.#index < this.#end) return owner.postponed(this)
+      owner.settle(batch, index, Outcome.Released, 0)
+      return false
     }
+    const message = new BatchMessage(batch, index, this.#place)
+    try {
+      const result = this.#host.handler(message, new Context(owner.controller, batch.attempts[index] ?? 1))
+      if (isThenable(result)) {
+        this.#await(result, message)
+        return false
+      }
+    } catch (error) {
+      owner.failed(error, batch, index, message)
+      return false
+    }
+    owner.settle(batch, index, Outcome.Completed, 0)
+    this.#index = index + 1
+    return true
   }
 
   #await(result: PromiseLike<unknown>, message: BatchMessage): void {
@@ -340,9 +353,9 @@ class Executor implements RunOwner {
   failed(error: unknown, batch: MessageBatch, index: number, message: BatchMessage): void {
     if (this.#stop === 'abort') return
     const decision = this.#host.decide(error, message, batch.attempts[index] ?? 1)
-    if (decision.kind === 'stop') return this.settle(batch, index, Outcome.Released, 0)
-    const delayMs = Math.min(Math.max(Math.ceil(decision.delayMs), 0), MAX_DELAY_MS)
-    this.settle(batch, index, Outcome.Retried, delayMs)
+    const isRetry = decision.kind === 'retry'
+    const delayMs = isRetry ? Math.min(Math.max(Math.ceil(decision.delayMs), 0), MAX_DELAY_MS) : 0
+    this.settle(batch, index, isRetry ? Outcome.Retried : Outcome.Released, delayMs)
   }
 
   postponed(run: Run): void {
