@@ -9,7 +9,7 @@ import { gatherContestants } from './contestants.js'
 import { describeMachine } from './machine.js'
 import { formatJson, formatTable, type Report, writeReport } from './report.js'
 import { measureThroughput } from './throughput.js'
-import { dropTopic, fillTopic } from './topic.js'
+import { fillTopic } from './topic.js'
 
 interface ThroughputOptions {
   readonly messages: number
@@ -37,16 +37,16 @@ async function measure(options: ThroughputOptions): Promise<Report> {
   const { contestants, absent } = await gatherContestants()
   for (const { label, reason } of absent) say(`NOT MEASURED: ${label}: ${reason}`)
   await using cluster = await openCluster(options.brokers, say)
-  const messages = Math.min(options.messages, cluster.maxMessages)
-  if (messages < options.messages) say(`the mock cluster keeps too little: only ${messages} messages`)
+  const messages = Math.min(options.messages, cluster.capacity(options.size, options.partitions))
+  if (messages < options.messages) say(`the cluster keeps no more than ${messages} messages: measuring with those`)
 
   const shape = { messages, valueBytes: options.size, keys: options.keys, partitions: options.partitions }
   say(`filling a topic with ${messages} messages of ${options.size} B`)
-  const { name, checksum } = await fillTopic(cluster.brokers, shape)
+  const { name, checksum } = await fillTopic(cluster, shape)
   const workload = { brokers: cluster.brokers, topic: name, messages, checksum }
   const plan = { runs: options.runs, deadlineMs: options.deadline * 1000 }
   const outcome = await measureThroughput(contestants, workload, plan, say)
-  await dropTopic(cluster.brokers, name)
+  await cluster.deleteTopic(name)
 
   const versions = outcome.rows.flatMap(({ verification: run }) => ('result' in run ? [run.result.librdkafka] : []))
   const librdkafka = [...new Set(versions.filter((version) => version !== undefined))].join(' and ')
