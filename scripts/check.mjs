@@ -102,10 +102,12 @@ async function clangTidy() {
   /** @type {{ file: string }[]} */
   const commands = JSON.parse(readFileSync(join(buildDir, 'compile_commands.json'), 'utf8'))
   const waiting = commands.map(({ file }) => file).filter((file) => /\/native\/(?!test\/).*\.cc$/.test(file))
+  // The commands are those of the compiler that builds; where that is GCC, Clang does not know all of its options.
+  const options = ['-p', buildDir, '--quiet', '--extra-arg=-Wno-unknown-warning-option']
   let isClean = waiting.length > 0
   const worker = async () => {
     for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
-      const { status, output } = await show('clang-tidy', ['-p', buildDir, '--quiet', file], { quiet: true })
+      const { status, output } = await show('clang-tidy', [...options, file], { quiet: true })
       if (status === 0) continue
       isClean = false
       process.stdout.write(output)
