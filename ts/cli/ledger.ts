@@ -34,9 +34,14 @@ export class Ledger {
     lane.running += 1
   }
 
-  end(message: Message): void {
+  /** The attempt ended without settling the message. */
+  fail(message: Message): void {
     const lane = this.#laneOf(message)
     if (lane !== undefined) lane.running -= 1
+  }
+
+  end(message: Message): void {
+    this.fail(message)
     const name = `${message.topic}/${message.partition}`
     let offsets = this.#ended.get(name)
     if (offsets === undefined) {
