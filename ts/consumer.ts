@@ -41,6 +41,30 @@ function toProperties(kafka: ConsumerConfig['kafka']): Record<string, string> {
   return Object.fromEntries(Object.entries(kafka).map(([name, value]) => [name, String(value)]))
 }
 
+/** @throws LanewayError `CONFIG_INVALID` where the user's function fails or returns what is no number of ms */
+function delayAfter(delay: ConsumerConfig['retry']['delay'], attempt: number): number {
+  if (typeof delay === 'number') return delay
+  let delayMs: unknown
+  let cause: unknown
+  try {
+    delayMs = delay(attempt)
+  } catch (error) {
+    cause = error
+  }
+  if (typeof delayMs === 'number' && Number.isFinite(delayMs)) return delayMs
+  const seen = cause === undefined ? `returned ${String(delayMs)}` : `threw ${String(cause)}`
+  const message = `it ${seen} for attempt ${attempt}; expected a number of ms`
+  const issues = [{ field: 'retry.delay', message }]
+  throw new LanewayError('CONFIG_INVALID', `retry.delay: ${message}`, { cause, issues, fatal: true })
+}
+
+/** What ends `run()` is a LanewayError, also where an engine or this file is at fault. */
+function typed(error: unknown): LanewayError {
+  if (LanewayError.is(error)) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new LanewayError('INTERNAL', `the engine failed: ${reason}`, { cause: error, fatal: true })
+}
+
 /**
  * Consumes topics in parallel inside each partition, in the order that the option `order` asks for, and commits only
  * what is settled.
@@ -181,14 +205,20 @@ export class ParallelConsumer implements AsyncDisposable {
       this.#fail(new LanewayError('RETRIES_EXHAUSTED', text, { cause: error, details, fatal: true }))
       return { kind: 'stop' }
     }
-    const delayMs = typeof delay === 'number' ? delay : delay(attempt)
-    this.#logger.warn(`attempt ${attempt} of ${where} failed`, { topic, partition, offset, attempt, delayMs, error })
-    return { kind: 'retry', delayMs: Number.isFinite(delayMs) ? delayMs : 0 }
+    try {
+      const delayMs = delayAfter(delay, attempt)
+      this.#logger.warn(`attempt ${attempt} of ${where} failed`, { topic, partition, offset, attempt, delayMs, error })
+      return { kind: 'retry', delayMs }
+    } catch (cause) {
+      this.#fail(cause)
+      return { kind: 'stop' }
+    }
   }
 
   /** The consumer cannot go on: `run()` rejects with this as soon as everything is closed. */
-  #fail(error: unknown): void {
+  #fail(cause: unknown): void {
     if (this.#failed || this.#state === 'closed') return
+    const error = typed(cause)
     this.#failed = true
     this.#failure = error
     this.#logger.error('the consumer stops', { error })

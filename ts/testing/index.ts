@@ -1,7 +1,8 @@
 /**
  * `laneway/testing`: an embedded broker and a producer, for users' tests and for the demo. The broker is librdkafka's
  * mock cluster: real sockets on loopback, groups and commits, but no durability, no TLS, and only about the last 5 MB of
- * each partition.
+ * each partition. Where a group has become empty, its next member waits `session.timeout.ms` less a second (44 s by
+ * default): set 1,500 ms, and `heartbeat.interval.ms` 300, in tests that restart consumers.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { translate, translateAsync } from '../errors.js'

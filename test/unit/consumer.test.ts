@@ -1,0 +1,232 @@
+/** ParallelConsumer against the embedded broker: it processes, retries, fails and closes as it says. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type Handler, LanewayError, ParallelConsumer, type ParallelConsumerOptions } from 'laneway'
+import { MockBroker, TestProducer } from 'laneway/testing'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+
+interface Setting {
+  broker: MockBroker
+  topics: number
+}
+
+const test = suite<Setting>('consumer', { broker: undefined as never, topics: 0 })
+
+test.before((setting) => {
+  setting.broker = new MockBroker()
+})
+
+test.after(({ broker }) => broker.close())
+
+/** A topic of its own for each test, with these values, one key each unless said otherwise. */
+async function topicWith(setting: Setting, values: readonly string[], key?: string): Promise<string> {
+  setting.topics += 1
+  const topic = `topic-${setting.topics}`
+  setting.broker.createTopic(topic)
+  const producer = new TestProducer({ 'bootstrap.servers': setting.broker.bootstrapServers })
+  for (const value of values) await producer.send({ topic, key: key ?? value, value })
+  await producer.flush()
+  await producer.close()
+  return topic
+}
+
+type Extra = Omit<Partial<ParallelConsumerOptions>, 'kafka' | 'topics'>
+
+function consumerOf({ broker }: Setting, topic: string, extra: Extra = {}): ParallelConsumer {
+  const servers = { 'bootstrap.servers': broker.bootstrapServers, 'group.id': `group-of-${topic}` }
+  // The mock waits the session timeout less a second for a group's next member after the last one has left.
+  const kafka = { ...servers, 'session.timeout.ms': 1_500, 'heartbeat.interval.ms': 300 }
+  return new ParallelConsumer({ kafka, topics: [topic], commitInterval: 50, ...extra })
+}
+
+function rejectionOf(running: Promise<unknown>): Promise<unknown> {
+  return running.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+/** Calls `work` for each message, and closes the consumer after so many. */
+async function runUntil(consumer: ParallelConsumer, count: number, work: Handler): Promise<void> {
+  let handled = 0
+  let closed: Promise<void> | undefined
+  await consumer.run(async (message, context) => {
+    await work(message, context)
+    handled += 1
+    if (handled === count) closed = consumer.close()
+  })
+  await closed
+}
+
+test('run() hands over every message and resolves after close()', async (setting) => {
+  const values = Array.from({ length: 500 }, (_, i) => `value ${i}`)
+  const consumer = consumerOf(setting, await topicWith(setting, values))
+  const seen: string[] = []
+  await runUntil(consumer, values.length, (message) => seen.push(String(message.value)))
+  assert.equal(seen.sort(), [...values].sort())
+  assert.is(consumer.stats().settled, values.length)
+})
+
+test('messages of one key come one at a time, in order', async (setting) => {
+  const values = Array.from({ length: 100 }, (_, i) => String(i).padStart(3, '0'))
+  const consumer = consumerOf(setting, await topicWith(setting, values, 'one key'))
+  const seen: string[] = []
+  let running = 0
+  await runUntil(consumer, values.length, async (message) => {
+    running += 1
+    assert.is(running, 1)
+    await Promise.resolve()
+    seen.push(String(message.value))
+    running -= 1
+  })
+  assert.equal(seen, values)
+})
+
+test('a failed message is tried again, with the attempt it is, before the next one of its key', async (setting) => {
+  const consumer = consumerOf(setting, await topicWith(setting, ['a', 'b'], 'one key'), { retry: { delay: 1 } })
+  const seen: string[] = []
+  await runUntil(consumer, 2, ({ value }, { attempt }) => {
+    seen.push(`${value} ${attempt}`)
+    if (String(value) === 'a' && attempt < 3) throw new Error('not yet')
+  })
+  assert.equal(seen, ['a 1', 'a 2', 'a 3', 'b 1'])
+})
+
+test('when the attempts are used up, run() rejects and names the message and the cause', async (setting) => {
+  const topic = await topicWith(setting, ['poison'])
+  const consumer = consumerOf(setting, topic, { retry: { maxAttempts: 2, delay: 0 } })
+  const cause = new Error('never works')
+  const error = await rejectionOf(consumer.run(() => Promise.reject(cause)))
+  assert.ok(LanewayError.is(error))
+  assert.is(error.code, 'RETRIES_EXHAUSTED')
+  assert.is(error.cause, cause)
+  assert.equal(error.details, { topic, partition: 0, offset: 0, attempts: 2 })
+})
+
+test('a message that exhausted its attempts is not settled: the next consumer gets it', async (setting) => {
+  const topic = await topicWith(setting, ['poison'])
+  const failing = consumerOf(setting, topic, { retry: { maxAttempts: 1 } })
+  await rejectionOf(failing.run(() => Promise.reject(new Error('no'))))
+  const seen: string[] = []
+  await runUntil(consumerOf(setting, topic), 1, ({ value }) => seen.push(String(value)))
+  assert.equal(seen, ['poison'])
+})
+
+test('what was settled is not handed over again after a restart', async (setting) => {
+  const topic = await topicWith(setting, ['a', 'b', 'c'])
+  await runUntil(consumerOf(setting, topic), 3, () => undefined)
+  const producer = new TestProducer({ 'bootstrap.servers': setting.broker.bootstrapServers })
+  await producer.send({ topic, key: 'd', value: 'd' })
+  await producer.flush()
+  await producer.close()
+  const seen: string[] = []
+  await runUntil(consumerOf(setting, topic), 1, ({ value }) => seen.push(String(value)))
+  assert.equal(seen, ['d'])
+})
+
+test('a retry policy that fails ends run() with an error that names it', async (setting) => {
+  for (const delay of [() => Number.NaN, () => failWith(new Error('broken policy'))]) {
+    const consumer = consumerOf(setting, await topicWith(setting, ['a']), { retry: { delay } })
+    const error = await rejectionOf(consumer.run(() => failWith(new Error('no'))))
+    assert.ok(LanewayError.is(error))
+    assert.is(error.code, 'CONFIG_INVALID')
+    assert.is(error.issues[0]?.field, 'retry.delay')
+  }
+})
+
+test('a topic that does not exist ends run() with a typed error, not with a wait', async (setting) => {
+  const kafka = {
+    'bootstrap.servers': setting.broker.bootstrapServers,
+    'group.id': 'nobody',
+    'allow.auto.create.topics': false,
+    'topic.metadata.propagation.max.ms': 0,
+  }
+  const consumer = new ParallelConsumer({ kafka, topics: ['^missing-.*-never$', 'topic-that-is-not-there'] })
+  const error = await rejectionOf(Promise.race([consumer.run(() => undefined), failAfter(20_000)]))
+  await consumer.close()
+  assert.ok(LanewayError.is(error), String(error))
+  assert.is(error.code, 'TOPIC_UNKNOWN')
+})
+
+test('close() waits for running handlers, and starts no others', async (setting) => {
+  const consumer = consumerOf(setting, await topicWith(setting, ['a', 'b'], 'one key'))
+  const seen: string[] = []
+  let closed: Promise<void> | undefined
+  const running = consumer.run(async ({ value }) => {
+    closed = consumer.close()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    seen.push(String(value))
+  })
+  await running
+  await closed
+  assert.equal(seen, ['a'])
+  assert.is(consumer.stats().settled, 1)
+})
+
+test('close() with abort fires the signals and waits for nothing', async (setting) => {
+  const consumer = consumerOf(setting, await topicWith(setting, ['a']))
+  let reason: unknown
+  await consumer.run((_, { signal }) => {
+    signal.addEventListener('abort', () => {
+      reason = signal.reason
+    })
+    void consumer.close({ mode: 'abort' })
+    return new Promise(() => undefined)
+  })
+  assert.ok(LanewayError.is(reason))
+  assert.is(reason.code, 'CONSUMER_CLOSED')
+})
+
+test('close() gives up on a handler that never ends when its deadline passes', async (setting) => {
+  const consumer = consumerOf(setting, await topicWith(setting, ['a']))
+  await consumer.run(() => {
+    void consumer.close({ deadline: 10 })
+    return new Promise(() => undefined)
+  })
+  assert.is(consumer.stats().settled, 0)
+})
+
+test('a consumer is closed twice, and without ever having run', async (setting) => {
+  const consumer = consumerOf(setting, 'unused')
+  await Promise.all([consumer.close(), consumer.close()])
+  await consumer.close({ mode: 'abort' })
+})
+
+test('a consumer runs once', async (setting) => {
+  const consumer = consumerOf(setting, await topicWith(setting, []))
+  const running = consumer.run(() => undefined)
+  const second = await rejectionOf(consumer.run(() => undefined))
+  assert.ok(LanewayError.is(second) && second.code === 'ALREADY_RUNNING')
+  await consumer.close()
+  await running
+  const third = await rejectionOf(consumer.run(() => undefined))
+  assert.ok(LanewayError.is(third) && third.code === 'CONSUMER_CLOSED')
+})
+
+test('a handler that is no function is refused by name', async (setting) => {
+  const consumer = consumerOf(setting, 'unused')
+  const error = await rejectionOf(consumer.run('handler' as unknown as Handler))
+  assert.ok(LanewayError.is(error))
+  assert.is(error.issues[0]?.field, 'handler')
+  await consumer.close()
+})
+
+test('assignments and commits are told on diagnostics channels', async (setting) => {
+  const told: string[] = []
+  const listen = (_: unknown, name: string | symbol) => told.push(String(name))
+  const names = ['laneway:assigned', 'laneway:committed', 'laneway:revoked']
+  for (const name of names) subscribe(name, listen)
+  await runUntil(consumerOf(setting, await topicWith(setting, ['a'])), 1, () => undefined)
+  for (const name of names) unsubscribe(name, listen)
+  for (const name of names) assert.ok(told.includes(name), `${name} in ${told.join(', ')}`)
+})
+
+function failWith(error: Error): never {
+  throw error
+}
+
+function failAfter(ms: number): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(`nothing in ${ms} ms`)), ms).unref())
+}
+
+test.run()
