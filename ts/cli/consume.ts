@@ -1,4 +1,5 @@
 /** `laneway consume`: the main job on a real broker, with a handler from a user's module. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -24,6 +25,8 @@ interface ConsumeOptions {
 }
 
 const LOOK_MS = 100
+/** Joining a group takes seconds, longer where another member has just gone: that is not idleness. */
+const JOIN_MS = 60_000
 
 async function loadHandler(file: string): Promise<Handler> {
   let module: { readonly default?: unknown }
@@ -36,6 +39,17 @@ async function loadHandler(file: string): Promise<Handler> {
   const handler = module.default
   if (typeof handler === 'function') return handler as Handler
   throw new LanewayError('HANDLER_MODULE_INVALID', `${file} has no function as its default export`)
+}
+
+/** Resolves when the group has let this member in, or `ended` fires. */
+async function untilAssigned(assigned: AbortSignal, ended: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + JOIN_MS
+  while (!assigned.aborted && !ended.aborted) {
+    if (performance.now() > giveUpAt) {
+      throw new LanewayError('TIMED_OUT', `the group did not let this member in within ${JOIN_MS / 1000} seconds`)
+    }
+    await sleep(LOOK_MS)
+  }
 }
 
 /** Resolves when no message has come or ended for `idleMs`, or `ended` fires. */
@@ -68,6 +82,9 @@ async function runConsume(options: ConsumeOptions) {
     logger: stderrLogger,
   })
   const ended = new AbortController()
+  const assigned = new AbortController()
+  const onAssigned = () => assigned.abort()
+  subscribe('laneway:assigned', onAssigned)
   const unwatch = watchSignals(() => ended.abort())
   const startedAt = performance.now()
   const running = consumer.run(async (message, context) => {
@@ -91,10 +108,13 @@ async function runConsume(options: ConsumeOptions) {
     block.draw([`${lines} at work, ${inFlight} in flight`])
   }, 1_000)
   try {
-    if (options.untilIdle !== undefined) await untilIdle(consumer, options.untilIdle, ended.signal)
-    else if (!ended.signal.aborted) await new Promise((wake) => ended.signal.addEventListener('abort', wake))
+    if (options.untilIdle !== undefined) {
+      await untilAssigned(assigned.signal, ended.signal)
+      await untilIdle(consumer, options.untilIdle, ended.signal)
+    } else if (!ended.signal.aborted) await new Promise((wake) => ended.signal.addEventListener('abort', wake))
   } finally {
     clearInterval(drawing)
+    unsubscribe('laneway:assigned', onAssigned)
     unwatch()
     await consumer.close()
     await over
@@ -115,7 +135,7 @@ export function addConsume(program: Command): void {
     .description('Run a handler module for the messages of a topic. SIGINT and SIGTERM drain and end it.')
     .requiredOption('--brokers <list>', 'bootstrap servers, comma-separated')
     .requiredOption('--group <id>', 'consumer group')
-    .requiredOption('--topic <name>', 'topic; may be given several times', collect, [])
+    .requiredOption('--topic <name>', 'topic; may be given several times', collect)
     .requiredOption('--handler <file>', 'module whose default export is the handler: (message, { signal, attempt })')
     .addOption(
       new Option('--order <order>', 'what is kept in order').choices(['key', 'partition', 'none']).default('key'),

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The `laneway` command. Results go to stdout, everything else to stderr; a failure ends with its code, what it means,
- * and exit code 1 (2 for a wrong command line).
+ * and exit code 1 (2 for a wrong command line). With `--json` a failure too is one JSON document on stdout.
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
@@ -11,6 +11,7 @@ import { addConsume } from './consume.js'
 import { addDemo } from './demo.js'
 import { addGroup } from './group.js'
 import { addMetadata } from './metadata.js'
+import { writeJson } from './terminal.js'
 
 function versionText(): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -40,16 +41,19 @@ function makeProgram(): Command {
   return program
 }
 
+function reportFailure(error: unknown): void {
+  const isKnown = LanewayError.is(error)
+  const code = isKnown ? error.code : 'INTERNAL'
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`${code}: ${message}\n`)
+  if (!isKnown && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  if (process.argv.includes('--json')) writeJson({ error: { code, message } })
+  process.exitCode = 1
+}
+
 try {
   await makeProgram().parseAsync()
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2
-  } else if (LanewayError.is(error)) {
-    process.stderr.write(`${error.code}: ${error.message}\n`)
-    process.exitCode = 1
-  } else {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-    process.exitCode = 1
-  }
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else reportFailure(error)
 }

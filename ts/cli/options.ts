@@ -9,7 +9,8 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   }
 }
 
-export function collect(text: string, before: readonly string[]): string[] {
+/** Any number of times; an option that is required has no default to begin with. */
+export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text]
 }
 

@@ -1,0 +1,117 @@
+/** `laneway metadata`: one line out for each line in, whatever comes in. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { laneway, linesOf } from './laneway.js'
+
+const maps = [
+  { base: 10, highest: 20, gaps: [10, 13] },
+  { base: 0, highest: 1, gaps: [0] },
+  { base: 100, highest: 4_000, gaps: [100, 101, 2_000, 3_999] },
+  { base: 2 ** 53 - 100, highest: 2 ** 53 - 2, gaps: [2 ** 53 - 100, 2 ** 53 - 50] },
+]
+
+const toLines = (values: readonly unknown[]): string => values.map((value) => `${JSON.stringify(value)}\n`).join('')
+
+async function roundTrip(encodeOptions: readonly string[]): Promise<unknown[]> {
+  const encoded = linesOf(await laneway(['metadata', 'encode', ...encodeOptions], toLines(maps)))
+  const commits = encoded.map((line, i) => ({ offset: maps[i]?.base, metadata: Object(line).metadata }))
+  return linesOf(await laneway(['metadata', 'decode'], toLines(commits)))
+}
+
+for (const [format, carrier] of [
+  ['laneway', 'base32768'],
+  ['laneway', 'base64'],
+  ['confluent', 'base64'],
+] as const) {
+  test(`${format} in ${carrier}: what is encoded decodes to the same`, async () => {
+    const decoded = await roundTrip(['--format', format, '--carrier', carrier])
+    assert.equal(
+      decoded,
+      maps.map((map) => ({ format, ...map })),
+    )
+  })
+}
+
+test('units are UTF-16 code units, and base32768 needs fewer of them', async () => {
+  const line = toLines([{ base: 0, highest: 5_000, gaps: Array.from({ length: 500 }, (_, i) => i * 10) }])
+  const [dense, plain] = await Promise.all(
+    ['base32768', 'base64'].map(async (carrier) => {
+      const [encoded] = linesOf(await laneway(['metadata', 'encode', '--carrier', carrier], line))
+      const { metadata, units } = Object(encoded)
+      assert.is(units, String(metadata).length)
+      return Number(units)
+    }),
+  )
+  assert.ok((dense ?? 0) * 2 < (plain ?? 0), `${dense} and ${plain} units`)
+})
+
+test('empty metadata says that nothing above the offset is settled', async () => {
+  const [decoded] = linesOf(await laneway(['metadata', 'decode'], toLines([{ offset: 5, metadata: '' }])))
+  assert.equal(decoded, { format: 'none', base: 5, highest: 4, gaps: [] })
+})
+
+test('a map without anything settled is empty metadata', async () => {
+  const [encoded] = linesOf(await laneway(['metadata', 'encode'], toLines([{ base: 5, highest: 4, gaps: [] }])))
+  assert.equal(encoded, { metadata: '', units: 0 })
+})
+
+test('a line that is not valid gets an error, and the next line is read', async () => {
+  const lines = [
+    'not json',
+    '',
+    'null',
+    '{"offset":5}',
+    '{"offset":-1,"metadata":""}',
+    '{"offset":5,"metadata":"foreign"}',
+  ]
+  const ended = await laneway(['metadata', 'decode'], `${lines.join('\n')}\n{"offset":5,"metadata":""}\n`)
+  assert.is(ended.status, 0)
+  const answers = linesOf(ended)
+  assert.is(answers.length, lines.length + 1)
+  for (const answer of answers.slice(0, -1)) {
+    const { code, message } = Object(Object(answer).error)
+    assert.match(String(code), /^METADATA_(INVALID|FOREIGN|CORRUPT)$/)
+    assert.type(message, 'string')
+  }
+  assert.is(Object(answers.at(-1)).format, 'none')
+})
+
+test('a gap map that cannot exist is refused, by field', async () => {
+  const refused: readonly (readonly [line: unknown, says: RegExp])[] = [
+    [{ base: 10, highest: 8, gaps: [] }, /highest/],
+    [{ base: 10, highest: 20, gaps: [9] }, /gap/],
+    [{ base: 10, highest: 20, gaps: [21] }, /gap/],
+    [{ base: 1.5, highest: 20, gaps: [] }, /base/],
+    [{ base: -1, highest: 20, gaps: [] }, /base/],
+    [{ base: 2 ** 53, highest: 2 ** 53, gaps: [] }, /base/],
+    [{ base: 0, highest: 2 ** 53 - 1, gaps: [] }, /highest/],
+    [{ base: 0, highest: '5', gaps: [] }, /highest/],
+    [{ base: 0, highest: 5, gaps: 'none' }, /gaps/],
+    [{ base: 0, highest: 5, gaps: [null] }, /gaps/],
+  ]
+  const answers = linesOf(await laneway(['metadata', 'encode'], toLines(refused.map(([line]) => line))))
+  answers.forEach((answer, i) => {
+    const { code, message } = Object(Object(answer).error)
+    assert.is(code, 'METADATA_INVALID')
+    assert.match(String(message), refused[i]?.[1] ?? /never/)
+  })
+  assert.is(answers.length, refused.length)
+})
+
+test('a map that does not fit is cut from the top, and says so', async () => {
+  // Scattered without a pattern that a coder could use.
+  const gaps = Array.from({ length: 2_000 }, (_, i) => i * 7 + ((i * 2_654_435_761) % 7))
+  gaps[0] = 0
+  const options = ['metadata', 'encode', '--max-units', '100']
+  const [encoded] = linesOf(await laneway(options, toLines([{ base: 0, highest: 14_006, gaps }])))
+  const { metadata, units, highest } = Object(encoded)
+  assert.ok(units <= 100)
+  assert.ok(highest < 14_006 && highest > 0)
+  const [decoded] = linesOf(await laneway(['metadata', 'decode'], toLines([{ offset: 0, metadata }])))
+  assert.equal(
+    Object(decoded).gaps,
+    gaps.filter((gap) => gap <= highest),
+  )
+})
+
+test.run()
