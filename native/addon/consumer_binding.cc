@@ -159,9 +159,8 @@ ConsumerOptions to_options(const Napi::Object& from) {
                                                    {{"laneway", MetadataFormat::kLaneway},
                                                     {"confluent", MetadataFormat::kConfluent},
                                                     {"none", MetadataFormat::kNone}});
-  options.metadata_carrier =
-      choose<Carrier>(env, "metadataCarrier", text(from, "metadataCarrier"),
-                      {{"base32768", Carrier::kBase32768}, {"base64", Carrier::kBase64}});
+  options.metadata_carrier = choose<Carrier>(env, "metadataCarrier", text(from, "metadataCarrier"),
+                                             {{"base32768", Carrier::kBase32768}, {"base64", Carrier::kBase64}});
   options.metadata_max_units = static_cast<size_t>(number(from, "metadataMaxUnits"));
   return options;
 }
@@ -233,8 +232,8 @@ Napi::Function ConsumerBinding::define(Napi::Env env) {
 
 ConsumerBinding::ConsumerBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ConsumerBinding>(info) {
   const auto options = info[0].As<Napi::Object>();
-  handle_ = std::make_shared<ConsumerHandle>(info.Env(), to_options(options),
-                                             options.Get("onEvent").As<Napi::Function>());
+  handle_ =
+      std::make_shared<ConsumerHandle>(info.Env(), to_options(options), options.Get("onEvent").As<Napi::Function>());
   // Added after the thread-safe function, so that it runs before that one is taken apart.
   info.Env().AddCleanupHook([weak = std::weak_ptr<ConsumerHandle>(handle_)] {
     if (const auto handle = weak.lock()) handle->abandon();

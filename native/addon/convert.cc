@@ -22,7 +22,7 @@ void set_failure(Napi::Object& to, const KafkaFailure& failure) {
 }
 
 Napi::Error to_error(Napi::Env env, const KafkaFailure& failure) {
-  const Napi::Error error = Napi::Error::New(env, failure.message);
+  Napi::Error error = Napi::Error::New(env, failure.message);
   Napi::Object object = error.Value();
   set_failure(object, failure);
   return error;

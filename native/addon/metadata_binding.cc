@@ -65,8 +65,7 @@ Napi::Value encode_metadata_binding(const Napi::CallbackInfo& info) {
                         .message = "gap " + std::to_string(offsets[i]) + " lies outside base to highest"});
   }
   const GapMap map = GapMap::from_gaps(base, highest, offsets);
-  const Carrier carrier =
-      info[4].As<Napi::String>().Utf8Value() == "base64" ? Carrier::kBase64 : Carrier::kBase32768;
+  const Carrier carrier = info[4].As<Napi::String>().Utf8Value() == "base64" ? Carrier::kBase64 : Carrier::kBase32768;
   const auto max_units = static_cast<size_t>(info[5].As<Napi::Number>().DoubleValue());
   const EncodedMetadata encoded = info[3].As<Napi::String>().Utf8Value() == "confluent"
                                       ? encode_confluent_map(map, zstd(), max_units)

@@ -14,8 +14,7 @@ Napi::Function MockClusterBinding::define(Napi::Env env) {
                      });
 }
 
-MockClusterBinding::MockClusterBinding(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<MockClusterBinding>(info) {
+MockClusterBinding::MockClusterBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MockClusterBinding>(info) {
   auto made = MockCluster::create(info[0].As<Napi::Number>().Int32Value());
   if (const auto* failure = std::get_if<KafkaFailure>(&made)) throw_failure(info.Env(), *failure);
   cluster_ = std::move(std::get<std::unique_ptr<MockCluster>>(made));
@@ -26,9 +25,9 @@ Napi::Value MockClusterBinding::bootstrap_servers(const Napi::CallbackInfo& info
 }
 
 Napi::Value MockClusterBinding::create_topic(const Napi::CallbackInfo& info) {
-  const auto failure = open_cluster(info.Env())
-                           .create_topic(info[0].As<Napi::String>().Utf8Value(),
-                                         info[1].As<Napi::Number>().Int32Value());
+  const auto failure =
+      open_cluster(info.Env())
+          .create_topic(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::Number>().Int32Value());
   if (failure) throw_failure(info.Env(), *failure);
   return info.Env().Undefined();
 }

@@ -107,9 +107,8 @@ Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi:
               handle->settle(size_argument(info, 0));
               return handle->take(info.Env(), size_argument(info, 1), size_argument(info, 2));
             }));
-  taker.Set("settle", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
-              handle->settle(size_argument(info, 0));
-            }));
+  taker.Set("settle", Napi::Function::New(
+                          env, [handle](const Napi::CallbackInfo& info) { handle->settle(size_argument(info, 0)); }));
   taker.Set("detach", Napi::Function::New(env, [handle](const Napi::CallbackInfo&) { handle->detach(); }));
   return taker;
 }

@@ -119,9 +119,8 @@ Bytes smallest(const GapMap& map, const ZstdFrames& zstd) {
   encodings.push_back({'o', 's', encode_bits(map, 4)});
   if (auto runs = encode_runs(map, 2)) encodings.push_back({'n', 'J', std::move(*runs)});
   if (auto runs = encode_runs(map, 4)) encodings.push_back({'e', 'p', std::move(*runs)});
-  const bool compress = std::all_of(encodings.begin(), encodings.end(), [](const Encoding& encoding) {
-    return encoding.payload.size() >= kMinCompressed;
-  });
+  const bool compress = std::all_of(encodings.begin(), encodings.end(),
+                                    [](const Encoding& encoding) { return encoding.payload.size() >= kMinCompressed; });
   Bytes best;
   const auto offer = [&best](Bytes bytes) {
     if (best.empty() || bytes.size() < best.size()) best = std::move(bytes);

@@ -19,8 +19,7 @@ constexpr double kResumeAt = 0.7;
 
 }  // namespace
 
-Dispatcher::Dispatcher(const DispatcherOptions& options)
-    : options_(options), slabs_(options.max_buffered_bytes) {}
+Dispatcher::Dispatcher(const DispatcherOptions& options) : options_(options), slabs_(options.max_buffered_bytes) {}
 
 // --- Assignment ------------------------------------------------------------------------------------------------------
 
@@ -186,8 +185,7 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
 void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged) {
   Message& message = messages_.at(staged.slot);
   bool created = true;
-  const uint32_t number =
-      staged.keyed ? lanes_.find_or_create(staged.hash, id, created) : lanes_.create_alone(id);
+  const uint32_t number = staged.keyed ? lanes_.find_or_create(staged.hash, id, created) : lanes_.create_alone(id);
   Lane& lane = lanes_.at(number);
   message.lane = number;
   message.state = MessageState::kQueued;

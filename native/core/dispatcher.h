@@ -107,9 +107,9 @@ class Dispatcher;
 // A message as the ingest thread has it; the pointers are read during Intake::add only.
 struct IncomingMessage {
   Offset offset;
-  int64_t timestamp_ms;     // -1: none
-  const void* key;          // nullptr: null
-  const void* value;        // nullptr: null
+  int64_t timestamp_ms;  // -1: none
+  const void* key;       // nullptr: null
+  const void* value;     // nullptr: null
   uint32_t key_size;
   uint32_t value_size;
   std::span<const std::byte> headers;  // encoded as batch_layout.h says; empty: none
@@ -151,7 +151,7 @@ class Intake {
   size_t messages_left_ = 0;
   size_t bytes_left_ = 0;
   size_t staged_bytes_ = 0;
-  Offset window_base_ = -1;  // -1: the first message of the batch sets it
+  Offset window_base_ = -1;   // -1: the first message of the batch sets it
   bool window_full_ = false;  // a message was refused because it is too far above the committable offset
   std::vector<uint32_t> reserved_;
   std::vector<Message*> reserved_messages_;

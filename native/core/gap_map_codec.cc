@@ -5,7 +5,7 @@
 // independent gaps the lengths are geometric, which these decisions represent almost exactly at any density; for bursts
 // they learn what is there. Coding runs rather than bits makes a million offsets cost less than a millisecond.
 //
-// Coded, in this order: 24 bits of checksum; 5 bits: log2 of the mean settled run, which primes the decisions; the
+// Coded, in this order: 32 bits of checksum; 5 bits: log2 of the mean settled run, which primes the decisions; the
 // number of runs (5 bits for its power of two, and the rest); whether the first run is settled; the runs. The length of
 // the map is the sum of the runs.
 #include "core/gap_map_codec.h"
@@ -26,7 +26,7 @@ constexpr char kBase32768Signature = '~';
 constexpr char kBase64Signature = '!';
 constexpr int kMaxPower = 25;  // runs are at most kMaxGapMapLength = 2^24
 constexpr int kAdaptiveBits = 3;
-constexpr int kChecksumBits = 24;
+constexpr int kChecksumBits = 32;
 // How many decisions the primed chances count for: chosen by measurement (0 and 20 cost more, for short maps and for
 // bursts).
 constexpr uint16_t kTrust = 8;
@@ -40,13 +40,13 @@ constexpr std::array<uint32_t, 12> kShorter = {256,    510,    1'016,  2'016,  3
 struct RunChances {
   explicit RunChances(int log2_mean) {
     for (int power = 0; power < kMaxPower; ++power) {
-      const int d = std::clamp(power - log2_mean, -8, 3);
-      shorter[static_cast<size_t>(power)] = Chance(kShorter[static_cast<size_t>(d + 8)], kTrust);
+      const int at = std::clamp(power - log2_mean + 8, 0, 11);
+      shorter[static_cast<size_t>(power)] = Chance(kShorter[static_cast<size_t>(at)], kTrust);
     }
     for (auto& tree : high_bits) tree.fill(Chance(1U << 15, kTrust / 2));
   }
   std::array<Chance, kMaxPower> shorter;
-  std::array<std::array<Chance, 1 << kAdaptiveBits>, kMaxPower> high_bits;
+  std::array<std::array<Chance, size_t{1} << kAdaptiveBits>, kMaxPower> high_bits;
 };
 
 int power_of(int64_t run) { return 63 - std::countl_zero(static_cast<uint64_t>(run)); }
@@ -130,7 +130,13 @@ uint32_t checksum(const GapMap& map) {
   mix(static_cast<uint64_t>(map.base));
   mix(static_cast<uint64_t>(map.length));
   for (const uint64_t word : map.settled) mix(word);
-  return static_cast<uint32_t>(hash & ((1U << kChecksumBits) - 1));
+  // MurmurHash3's finaliser (public domain): every bit of the last word must reach the bits that are kept.
+  hash ^= hash >> 33;
+  hash *= 0xFF51AFD7ED558CCDULL;
+  hash ^= hash >> 33;
+  hash *= 0xC4CEB9FE1A85EC53ULL;
+  hash ^= hash >> 33;
+  return static_cast<uint32_t>(hash);
 }
 
 int log2_mean_settled_run(const GapMap& map, int64_t runs) {
@@ -206,7 +212,8 @@ std::optional<GapMap> decode_runs(RangeDecoder& decoder, Offset base) {
 
 EncodedMetadata encode_gap_map(const GapMap& map, Carrier carrier, size_t max_units) {
   const size_t max_bytes =
-      max_units < 1 ? 0 : (carrier == Carrier::kBase32768 ? (max_units - 1) * kBase32768Bits / 8 : (max_units - 1) / 4 * 3);
+      max_units < 1 ? 0
+                    : (carrier == Carrier::kBase32768 ? (max_units - 1) * kBase32768Bits / 8 : (max_units - 1) / 4 * 3);
   GapMap prefix = map.length > kMaxGapMapLength ? map.prefix(kMaxGapMapLength) : map;
   // Where the whole does not fit, what was coded before the limit does, but for what its own header adds or saves.
   while (!prefix.empty()) {
@@ -227,14 +234,14 @@ bool is_laneway_metadata(std::string_view text) {
 Result<GapMap> decode_gap_map(Offset base, std::string_view text) {
   if (!is_laneway_metadata(text)) return Failure{"METADATA_FOREIGN", "metadata without laneway's signature"};
   const Carrier carrier = text[0] == kBase32768Signature ? Carrier::kBase32768 : Carrier::kBase64;
-  const auto bytes =
-      carrier == Carrier::kBase32768 ? decode_base32768(text.substr(1)) : decode_base64(text.substr(1));
+  const auto bytes = carrier == Carrier::kBase32768 ? decode_base32768(text.substr(1)) : decode_base64(text.substr(1));
   if (!bytes) return corrupt("has characters that its carrier does not use");
   RangeDecoder decoder(*bytes);
   const auto expected = static_cast<uint32_t>(decoder.decode_bits(kChecksumBits));
   const auto map = decode_runs(decoder, base);
   if (!map) return corrupt("does not decode");
-  if (checksum(*map) != expected) return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed");
+  if (checksum(*map) != expected)
+    return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed");
   // Every map has one text: what differs from it was padded, cut or made up.
   if (carry(code(*map, SIZE_MAX).bytes, carrier, map->length).text != text) return corrupt("is not as it was written");
   return *map;

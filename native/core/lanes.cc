@@ -78,8 +78,7 @@ uint32_t Lanes::acquire(uint32_t partition) {
 size_t Lanes::find_bucket(uint64_t hash, uint32_t partition) const {
   const size_t mask = buckets_.size() - 1;
   size_t at = hash & mask;
-  while (buckets_[at].lane != kNil &&
-         (buckets_[at].hash != hash || lanes_[buckets_[at].lane].partition != partition)) {
+  while (buckets_[at].lane != kNil && (buckets_[at].hash != hash || lanes_[buckets_[at].lane].partition != partition)) {
     at = (at + 1) & mask;
   }
   return at;

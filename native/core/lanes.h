@@ -27,12 +27,12 @@ struct Lane {
   uint32_t partition = 0;
   uint32_t head = kNil;  // message slots
   uint32_t tail = kNil;
-  uint32_t queued = 0;     // messages that wait
-  uint32_t leased = 0;     // messages with an engine
-  uint32_t next = kNil;   // in a list of lanes
+  uint32_t queued = 0;   // messages that wait
+  uint32_t leased = 0;   // messages with an engine
+  uint32_t next = kNil;  // in a list of lanes
   LaneState state = LaneState::kFree;
-  bool keyed = false;      // in the table
-  bool retry = false;      // its head failed: wait until due_ms before it runs again
+  bool keyed = false;  // in the table
+  bool retry = false;  // its head failed: wait until due_ms before it runs again
 };
 
 // A FIFO of lanes through Lane::next. A lane is in one list at most.

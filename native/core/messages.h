@@ -18,10 +18,10 @@ namespace laneway {
 inline constexpr uint32_t kNil = UINT32_MAX;
 
 enum class MessageState : uint8_t {
-  kFree,      // not in use, or reserved by the ingest thread
-  kQueued,    // waits in its lane
-  kLeased,    // handed to an engine
-  kSettled,   // settled out of order within its lane; leaves when the messages before it have
+  kFree,     // not in use, or reserved by the ingest thread
+  kQueued,   // waits in its lane
+  kLeased,   // handed to an engine
+  kSettled,  // settled out of order within its lane; leaves when the messages before it have
 };
 
 struct Message {
@@ -29,7 +29,7 @@ struct Message {
   int64_t timestamp_ms;
   std::byte* data;  // key, value, encoded headers
   Slab* slab;
-  uint64_t lease;  // 0: not leased
+  uint64_t lease;      // 0: not leased
   int32_t key_size;    // -1: null
   int32_t value_size;  // -1: null
   uint32_t header_size;

@@ -48,6 +48,8 @@ OffsetTracker::Delivery OffsetTracker::deliver(Offset offset) {
   }
   if (offset < position_) return Delivery::kRewound;
   if (!idle() && !fits(offset)) return Delivery::kWindowFull;
+  // A message below an end that is still pending means that the log was truncated since; above it, it says the same.
+  pending_end_ = -1;
   skip_to(offset);
   position_ = offset + 1;
   if (!is_set(offset)) return Delivery::kNew;

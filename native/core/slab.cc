@@ -18,14 +18,15 @@ SlabPool::SlabPool(size_t max_bytes)
 
 Slab* SlabPool::acquire(size_t footprint) {
   std::unique_ptr<Slab> slab;
-  if (footprint <= slab_bytes_ && !spare_.empty()) {
+  const bool alone = footprint > shared_limit();
+  if (!alone && !spare_.empty()) {
     slab = std::move(spare_.back());
     spare_.pop_back();
     slab->used = 0;
     slab->filling = true;
   } else {
     slab = std::make_unique<Slab>();
-    slab->capacity = std::max(footprint, slab_bytes_);
+    slab->capacity = alone ? footprint : slab_bytes_;
     slab->memory = std::make_unique_for_overwrite<std::byte[]>(slab->capacity);
   }
   slab->index = slabs_.size();
@@ -53,7 +54,7 @@ void SlabPool::remove_live(Slab* slab, size_t bytes) {
 Slab* SlabPool::emptiest() const {
   Slab* best = nullptr;
   for (const auto& slab : slabs_) {
-    if (slab->filling || slab->capacity > slab_bytes_ || slab->live_bytes > slab->capacity / 2) continue;
+    if (slab->filling || slab->live_bytes > slab->capacity / 2) continue;
     if (best == nullptr || slab->live_bytes < best->live_bytes) best = slab.get();
   }
   return best;

@@ -53,14 +53,15 @@ class SlabPool {
   // True when another slab should not be taken before compaction was tried.
   bool at_limit() const { return used_bytes_ >= limit_bytes_; }
 
-  // Never fails and never returns a slab smaller than `footprint`; marked as filling.
+  // Never fails; marked as filling. Above the shared limit the slab holds one message, and no more bytes than that.
   Slab* acquire(size_t footprint);
   // Ends the filling; frees the slab when nothing in it lives.
   void seal(Slab* slab);
   // One message of `bytes` in it lives (no more). Freeing may destroy the slab.
   void add_live(Slab* slab, size_t bytes);
   void remove_live(Slab* slab, size_t bytes);
-  // A sealed slab of which at most half lives, the emptiest; nullptr when there is none.
+  // A sealed slab of which at most half lives, the emptiest; nullptr when there is none. Never one of a message that
+  // lives alone: moving it would free nothing.
   Slab* emptiest() const;
 
  private:

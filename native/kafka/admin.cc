@@ -110,8 +110,8 @@ std::optional<KafkaFailure> list_bounds(const Request& request, rd_kafka_OffsetS
   auto reply = request.wait("reading the logs' bounds");
   if (auto* failure = std::get_if<KafkaFailure>(&reply)) return std::move(*failure);
   size_t count = 0;
-  const rd_kafka_ListOffsetsResultInfo_t** infos = rd_kafka_ListOffsets_result_infos(
-      rd_kafka_event_ListOffsets_result(std::get<EventHandle>(reply).get()), &count);
+  const rd_kafka_ListOffsetsResultInfo_t** infos =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(std::get<EventHandle>(reply).get()), &count);
   for (size_t i = 0; i < count; ++i) {
     const rd_kafka_topic_partition_t* seen = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
     const auto found = std::find_if(partitions.begin(), partitions.end(), [&](const GroupPartition& partition) {
@@ -138,8 +138,8 @@ std::optional<KafkaFailure> create_topics(const Properties& properties, const st
   std::vector<rd_kafka_NewTopic_t*> list;
   char reason[256];
   for (const NewTopic& topic : topics) {
-    TopicHandle each(rd_kafka_NewTopic_new(topic.topic.c_str(), topic.partitions, topic.replication_factor, reason,
-                                           sizeof reason));
+    TopicHandle each(
+        rd_kafka_NewTopic_new(topic.topic.c_str(), topic.partitions, topic.replication_factor, reason, sizeof reason));
     if (!each) return config_failure(topic.topic + ": " + reason);
     for (const auto& [name, value] : topic.config) {
       rd_kafka_NewTopic_set_config(each.get(), name.c_str(), value.c_str());
@@ -167,7 +167,7 @@ std::optional<KafkaFailure> create_topics(const Properties& properties, const st
 }
 
 std::variant<std::vector<GroupPartition>, KafkaFailure> read_group(const Properties& properties,
-                                                                  const std::string& group, int timeout_ms) {
+                                                                   const std::string& group, int timeout_ms) {
   auto made = make_request(properties, timeout_ms);
   if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
   const Request& request = *std::get<std::unique_ptr<Request>>(made);

@@ -39,6 +39,6 @@ struct GroupPartition {
 
 // Every partition that the group has committed, in order of topic and partition; none for an unknown group.
 std::variant<std::vector<GroupPartition>, KafkaFailure> read_group(const Properties& properties,
-                                                                  const std::string& group, int timeout_ms);
+                                                                   const std::string& group, int timeout_ms);
 
 }  // namespace laneway

@@ -61,7 +61,7 @@ DispatcherOptions seeded(DispatcherOptions options) {
 }  // namespace
 
 std::variant<std::unique_ptr<Consumer>, KafkaFailure> Consumer::create(const ConsumerOptions& options,
-                                                                      Listener listener) {
+                                                                       Listener listener) {
   auto conf = make_conf(with_defaults(options.properties));
   if (auto* failure = std::get_if<KafkaFailure>(&conf)) return std::move(*failure);
   return std::unique_ptr<Consumer>(new Consumer(options, std::move(listener)));
@@ -378,7 +378,7 @@ void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
       if (auto snapshot = dispatcher_.snapshot(id)) snapshots.push_back(std::move(*snapshot));
     }
     too_large_.clear();
-    send_commit(std::move(snapshots));
+    send_commit(snapshots);
     while (replies_due_ != 0 && now_ms() < until) serve_commit_replies(kPollMs);
     left = too_large_;
   } while (!left.empty() && now_ms() < until);

@@ -2,7 +2,8 @@
 //
 // Threads:
 // - The poll thread serves librdkafka's consumer queue, always, so that the member stays in its group whatever the
-//   engines do. It runs the rebalance callback (which may wait for leases, up to the rebalance timeout) and the commits.
+//   engines do. It runs the rebalance callback (which may wait for leases, up to the rebalance timeout) and the
+//   commits.
 // - The ingest thread (ingest.h) drains the partition queues.
 // - Engine threads call the dispatcher through take and settle here.
 // close() runs on any other thread, joins both, and then serves the last rebalance itself.

@@ -143,8 +143,7 @@ bool Ingest::wait(int64_t next_timer_ms) {
   int64_t most_ms = kIdleWaitMs;
   if (next_timer_ms >= 0) most_ms = std::clamp<int64_t>(next_timer_ms - now_ms_(), 0, kIdleWaitMs);
   std::unique_lock lock(wake_mutex_);
-  const bool called =
-      wake_.wait_for(lock, std::chrono::milliseconds(most_ms), [this] { return woken_ || stopping_; });
+  const bool called = wake_.wait_for(lock, std::chrono::milliseconds(most_ms), [this] { return woken_ || stopping_; });
   woken_ = false;
   if (stopping_) return false;
   lock.unlock();

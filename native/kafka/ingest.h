@@ -5,9 +5,9 @@
 // copied and destroyed on this thread; what the dispatcher has no room for waits here as it came from librdkafka, at
 // most one batch per partition.
 //
-// Threads: start, stop, add and remove belong to the poll thread; the loop has its own thread. Queue callbacks come from
-// librdkafka's threads and the space listener from any thread that settles: both only wake the loop. Lock order: the
-// dispatcher's mutex, then wake_mutex_; partitions_mutex_ is never held together with either.
+// Threads: start, stop, add and remove belong to the poll thread; the loop has its own thread. Queue callbacks come
+// from librdkafka's threads and the space listener from any thread that settles: both only wake the loop. Lock order:
+// the dispatcher's mutex, then wake_mutex_; partitions_mutex_ is never held together with either.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

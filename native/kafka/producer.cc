@@ -97,9 +97,9 @@ std::optional<KafkaFailure> Producer::flush(int64_t timeout_ms) {
   const std::lock_guard lock(mutex_);
   if (first_failure_) return std::exchange(first_failure_, std::nullopt);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR && queued() == 0) return std::nullopt;
-  return classify(RD_KAFKA_RESP_ERR__TIMED_OUT, ErrorContext::kProduce,
-                  std::to_string(queued()) + " records were not acknowledged within " + std::to_string(timeout_ms) +
-                      " ms");
+  return classify(
+      RD_KAFKA_RESP_ERR__TIMED_OUT, ErrorContext::kProduce,
+      std::to_string(queued()) + " records were not acknowledged within " + std::to_string(timeout_ms) + " ms");
 }
 
 void Producer::close() {

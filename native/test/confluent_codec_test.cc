@@ -147,13 +147,13 @@ TEST(ConfluentCodec, RefusesHostileInputWithATypedFailure) {
     const auto decoded = decode_confluent_map(7, encode_base64(bytes), ZstdFrameCodec());
     return decoded ? "read" : decoded.failure().code;
   };
-  EXPECT_EQ(code({0x6C, 0xFF, 0xFF}), "METADATA_CORRUPT");                          // negative length
-  EXPECT_EQ(code({0x6F, 0x7F, 0xFF, 0xFF, 0xFF}), "METADATA_CORRUPT");              // inflated length
-  EXPECT_EQ(code({0x65, 0x7F, 0xFF, 0xFF, 0xFF}), "METADATA_CORRUPT");              // inflated run
-  EXPECT_EQ(code({0x6E, 0x80, 0x00}), "METADATA_CORRUPT");                          // negative run
-  EXPECT_EQ(code({0x6C}), "METADATA_CORRUPT");                                      // no length
-  EXPECT_EQ(code({0x61, 1, 2, 3}), "METADATA_CORRUPT");                             // not a zstd frame
-  EXPECT_EQ(code({0x01, 0, 0, 0}), "METADATA_FOREIGN");                             // Kafka Streams
+  EXPECT_EQ(code({0x6C, 0xFF, 0xFF}), "METADATA_CORRUPT");              // negative length
+  EXPECT_EQ(code({0x6F, 0x7F, 0xFF, 0xFF, 0xFF}), "METADATA_CORRUPT");  // inflated length
+  EXPECT_EQ(code({0x65, 0x7F, 0xFF, 0xFF, 0xFF}), "METADATA_CORRUPT");  // inflated run
+  EXPECT_EQ(code({0x6E, 0x80, 0x00}), "METADATA_CORRUPT");              // negative run
+  EXPECT_EQ(code({0x6C}), "METADATA_CORRUPT");                          // no length
+  EXPECT_EQ(code({0x61, 1, 2, 3}), "METADATA_CORRUPT");                 // not a zstd frame
+  EXPECT_EQ(code({0x01, 0, 0, 0}), "METADATA_FOREIGN");                 // Kafka Streams
   EXPECT_EQ(code({0x02, 0, 0, 0}), "METADATA_FOREIGN");
   for (const char* text : {"", "a", "hello!", "AAA", "~abc"}) {
     const auto decoded = decode_confluent_map(7, text, ZstdFrameCodec());

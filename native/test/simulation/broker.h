@@ -28,7 +28,7 @@ struct Log {
 
   void append(Random& random, const std::vector<std::optional<std::string>>& keys) {
     const int kind = static_cast<int>(random.below(20));
-    if (kind == 0) end += 1;  // a marker
+    if (kind == 0) end += 1;                      // a marker
     if (kind == 1) end += random.between(1, 90);  // compacted away
     std::string value(random.below(60), static_cast<char>('a' + random.below(26)));
     records.push_back({end, keys[random.below(keys.size())], std::move(value)});

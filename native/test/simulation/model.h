@@ -50,8 +50,8 @@ class AssignmentModel {
   // P2 and P3: a run that starts now must be the lane's lowest unsettled messages, with none of the lane in flight.
   void start(const std::vector<Offset>& run, int64_t now_ms) {
     const auto found = lane_of_.find(run.front());
-    require(found != lane_of_.end(), "P3", "a message was started that is settled or was never published: offset " +
-                                               std::to_string(run.front()));
+    require(found != lane_of_.end(), "P3",
+            "a message was started that is settled or was never published: offset " + std::to_string(run.front()));
     const std::string& lane = found->second;
     require(in_flight_[lane].empty(), "P2", "lane " + lane + " is in flight twice");
     require(closed_until_[lane] <= now_ms, "P2", "lane " + lane + " started before its retry was due");
@@ -87,13 +87,13 @@ class AssignmentModel {
   void check(const GapMap& map) const {
     if (position_ < 0) return;
     const Offset lowest = unsettled_.empty() ? position_ : *unsettled_.begin();
-    require(map.base == lowest, "P1", "committable offset " + std::to_string(map.base) + ", lowest unsettled " +
-                                          std::to_string(lowest));
+    require(map.base == lowest, "P1",
+            "committable offset " + std::to_string(map.base) + ", lowest unsettled " + std::to_string(lowest));
     for (Offset offset = map.base; offset <= map.highest(); ++offset) {
       const bool settled = offset < position_ ? !unsettled_.contains(offset) : is_recovered(offset);
-      require(map.is_settled(offset) == settled, "P1", "offset " + std::to_string(offset) + " is " +
-                                                           (settled ? "settled" : "not settled") +
-                                                           ", the gap map says otherwise");
+      require(map.is_settled(offset) == settled, "P1",
+              "offset " + std::to_string(offset) + " is " + (settled ? "settled" : "not settled") +
+                  ", the gap map says otherwise");
     }
   }
 

@@ -192,10 +192,9 @@ void World::fetch(PartitionId id) {
   for (const Record* record : added) assignment.model.publish(*record);
   // A truncation has fenced what was in flight above it.
   for (const auto& engine : engines_) {
-    const auto gone =
-        std::stable_partition(engine->held.begin(), engine->held.end(), [&](const Held& held) {
-          return held.partition != id || assignment.model.has_in_flight(held.offset);
-        });
+    const auto gone = std::stable_partition(engine->held.begin(), engine->held.end(), [&](const Held& held) {
+      return held.partition != id || assignment.model.has_in_flight(held.offset);
+    });
     stale_.insert(stale_.end(), gone, engine->held.end());
     engine->held.erase(gone, engine->held.end());
   }
@@ -227,8 +226,8 @@ void World::take(Engine& engine) {
     std::vector<Offset> offsets;
     for (uint32_t i = first; i < last; ++i) {
       offsets.push_back(static_cast<Offset>(read<double>(batch, at.offsets() + 8 * i)));
-      taken.push_back({first_lease + i, read<uint32_t>(batch, at.slots() + 4 * i), id, assigned_[id]->epoch,
-                       offsets.back()});
+      taken.push_back(
+          {first_lease + i, read<uint32_t>(batch, at.slots() + 4 * i), id, assigned_[id]->epoch, offsets.back()});
     }
     trace("start " + std::to_string(id) + " from " + std::to_string(offsets.front()) + " x " +
           std::to_string(offsets.size()));
@@ -311,9 +310,8 @@ void World::detach(Engine& engine) {
     assigned_[held.partition]->model.give_back(held.offset, 0);
     stale_.push_back(held);
     engine.held.erase(engine.held.begin());
-    std::erase_if(engine.held, [&](const Held& other) {
-      return !assigned_[other.partition]->model.has_in_flight(other.offset);
-    });
+    std::erase_if(engine.held,
+                  [&](const Held& other) { return !assigned_[other.partition]->model.has_in_flight(other.offset); });
   }
   dispatcher_->attach(engine.taker, [] {});
 }
@@ -373,9 +371,8 @@ void World::drain_everything() {
       settle_some(*engine, true);
     }
     check();
-    const bool caught_up = std::equal(logs_.begin(), logs_.end(), positions_.begin(), [](Log& log, Offset position) {
-      return log.next(position) == nullptr;
-    });
+    const bool caught_up = std::equal(logs_.begin(), logs_.end(), positions_.begin(),
+                                      [](Log& log, Offset position) { return log.next(position) == nullptr; });
     if (!caught_up || dispatcher_->stats().buffered_messages != 0) continue;
     for (const Log& log : logs_) require_settled(log);
     commit(true);

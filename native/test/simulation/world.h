@@ -1,6 +1,6 @@
 // One simulated history: a broker, one consumer at a time over the real dispatcher, engines that fail, a clock, and
-// crashes, all drawn from one seed. After every step the oracles of model.h and the bounds of P5 are checked; at the end
-// everything is drained and nothing may be missing (P1, P6).
+// crashes, all drawn from one seed. After every step the oracles of model.h and the bounds of P5 are checked; at the
+// end everything is drained and nothing may be missing (P1, P6).
 #pragma once
 
 #include <cstdint>
