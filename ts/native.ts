@@ -240,7 +240,11 @@ export interface Addon {
   readonly MockCluster: new (brokers: number) => RawMockCluster
   versions(): RawVersions
   /** Every committed partition of a group, with the log's bounds. */
-  readGroup(properties: Readonly<Record<string, string>>, group: string, timeoutMs: number): Promise<RawGroupPartition[]>
+  readGroup(
+    properties: Readonly<Record<string, string>>,
+    group: string,
+    timeoutMs: number,
+  ): Promise<RawGroupPartition[]>
   createTopics(
     properties: Readonly<Record<string, string>>,
     topics: readonly RawNewTopic[],
