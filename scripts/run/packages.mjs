@@ -15,7 +15,7 @@ import { SetupError } from '../setup/progress.mjs'
 const packagesDir = join(buildDir, 'packages')
 
 /** What only this repository's own scripts need. */
-const DEVELOPMENT_FIELDS = ['devDependencies', 'scripts', 'binary', 'imports']
+const DEVELOPMENT_FIELDS = ['devDependencies', 'scripts', 'binary']
 
 /**
  * @typedef {object} Packed

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { MockBroker, TestProducer } from 'laneway/testing'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { sourceFile } from '../broker/package-root.js'
 import { laneway, onlyDocument, startLaneway } from './laneway.js'
 
 interface Setting {
@@ -116,6 +117,14 @@ test('a handler module that is missing, broken or without a function is refused'
     assert.is(status, 1)
     assert.match(stderr, 'HANDLER_MODULE_INVALID')
   }
+})
+
+test('the example of a handler works', async (setting) => {
+  await topicWith(setting, 'examples', 20)
+  const args = consumeArgs(setting, 'examples', sourceFile('examples/handler.mjs'), '--until-idle', '300', '--json')
+  const ended = await laneway(args)
+  assert.is(ended.status, 0, ended.stderr)
+  assert.is(onlyDocument(ended)['processed'], 20)
 })
 
 test('a librdkafka property that does not exist is refused by its name', async (setting) => {

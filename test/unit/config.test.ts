@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { type ConfigIssue, LanewayError, ParallelConsumer, type ParallelConsumerOptions } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseConfig } from '#dist/config.js'
-import { configTable } from '#dist/config-table.js'
+import { parseConfig } from '../../ts/config.js'
+import { configTable } from '../../ts/config-table.js'
 import { sourceFile } from '../broker/package-root.js'
 
 const kafka = { 'bootstrap.servers': 'localhost:9092', 'group.id': 'g' }

@@ -2,7 +2,7 @@
 import { ERROR_CODES, type ErrorCode, LanewayError } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { fromRaw, translate, translateAsync } from '#dist/errors.js'
+import { fromRaw, translate, translateAsync } from '../../ts/errors.js'
 
 const failure = { message: 'no rights', kafkaError: 'TOPIC_AUTHORIZATION_FAILED', retriable: false, fatal: true }
 

@@ -1,7 +1,7 @@
 /** Messages as handlers see them: views over one buffer, decoded only when asked, valid for as long as they are kept. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BatchMessage, MessageBatch } from '#dist/message-batch.js'
+import { BatchMessage, MessageBatch } from '../../ts/message-batch.js'
 import { type WrittenMessage, writeBatch } from './written-batch.js'
 
 const place = { topic: 'orders', partition: 3 }
