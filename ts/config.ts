@@ -6,10 +6,10 @@
  */
 import { z } from 'zod'
 import { inline } from './engines/inline.js'
-import { LanewayError } from './errors.js'
 import type { Engine } from './ports/engine.js'
 import type { Logger } from './ports/logger.js'
 import { exponentialBackoff, type RetryDelay } from './retry.js'
+import { validate } from './validation.js'
 
 /** librdkafka properties that laneway sets itself, and why. */
 const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
@@ -19,6 +19,8 @@ const OWNED_PROPERTIES: Readonly<Record<string, string>> = {
   'enable.partition.eof': 'laneway needs the ends of partitions to find holes',
 }
 const DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
+/** A day. */
+const MAX_TIMEOUT_MS = 86_400_000
 
 const property = z.union([z.string(), z.number(), z.boolean()], 'must be a string, a number or a boolean')
 const isGiven = (value: unknown): boolean => value !== undefined && value !== ''
@@ -124,10 +126,10 @@ export const schema = z
       .min(1)
       .default(1000)
       .meta({ description: 'ms between commits (also on revoke and on close)' }),
-    rebalanceTimeout: milliseconds(86_400_000)
+    rebalanceTimeout: milliseconds(MAX_TIMEOUT_MS)
       .default(30_000)
       .meta({ description: 'ms that a revoke waits for running handlers; must be below `max.poll.interval.ms`' }),
-    closeTimeout: milliseconds(86_400_000)
+    closeTimeout: milliseconds(MAX_TIMEOUT_MS)
       .default(30_000)
       .meta({ description: 'ms that close() waits for running handlers' }),
     retry: retry.prefault({}),
@@ -173,13 +175,15 @@ export type ConsumerConfig = z.output<typeof schema>
 
 /** @throws LanewayError `CONFIG_INVALID`, with every wrong field in `issues` */
 export function parseConfig(options: unknown): ConsumerConfig {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return parsed.data
-  const issues = parsed.error.issues.flatMap((issue) => {
-    const path = issue.path.map(String)
-    if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.') || 'options', message: issue.message }]
-    return issue.keys.map((key) => ({ field: [...path, key].join('.'), message: 'is not an option' }))
-  })
-  const text = issues.map(({ field, message }) => `${field}: ${message}`).join('; ')
-  throw new LanewayError('CONFIG_INVALID', `invalid options: ${text}`, { issues })
+  return validate(schema, options)
+}
+
+const closeOptions = z.strictObject({
+  mode: z.enum(['drain', 'abort']).default('drain'),
+  deadline: milliseconds(MAX_TIMEOUT_MS).optional(),
+})
+
+/** @throws LanewayError `CONFIG_INVALID`, with every wrong field in `issues` */
+export function parseCloseOptions(options: unknown): z.output<typeof closeOptions> {
+  return validate(closeOptions, options, 'options of close()')
 }

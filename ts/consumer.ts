@@ -4,7 +4,7 @@
  * its way.
  */
 import { channel } from 'node:diagnostics_channel'
-import { type ConsumerConfig, type ParallelConsumerOptions, parseConfig } from './config.js'
+import { type ConsumerConfig, type ParallelConsumerOptions, parseCloseOptions, parseConfig } from './config.js'
 import { fromRaw, LanewayError, translate } from './errors.js'
 import { addon, type RawConsumer, type RawEvent, type RawStats, type RawTopicPartition } from './native.js'
 import type { EngineHost, FailureDecision, Handler, Message, StopMode } from './ports/engine.js'
@@ -13,7 +13,7 @@ import type { Logger } from './ports/logger.js'
 export interface CloseOptions {
   /** `drain` (default): running handlers may end. `abort`: their signals fire, and they are not waited for. */
   readonly mode?: StopMode
-  /** ms that `drain` waits before it aborts. Default: the option `closeTimeout`. */
+  /** ms that `drain` waits before it aborts, at most a day. Default: the option `closeTimeout`. */
   readonly deadline?: number
 }
 
@@ -142,8 +142,11 @@ export class ParallelConsumer implements AsyncDisposable {
   /**
    * Stops taking messages, lets running handlers end (or not), commits, and leaves the group. Idempotent; a second call
    * may turn `drain` into `abort`.
+   *
+   * @throws LanewayError `CONFIG_INVALID` for a wrong option; the consumer then goes on
    */
-  async close({ mode = 'drain', deadline = this.#config.closeTimeout }: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { mode, deadline = this.#config.closeTimeout } = parseCloseOptions(options)
     const running = this.#state === 'running'
     this.#state = 'closed'
     this.#raw.stopTaking()

@@ -192,6 +192,22 @@ test('a consumer is closed twice, and without ever having run', async (setting) 
   await consumer.close({ mode: 'abort' })
 })
 
+test('close() refuses what it cannot do, by name, and stays open', async (setting) => {
+  const consumer = consumerOf(setting, await topicWith(setting, ['a']))
+  const wrong: readonly (readonly [field: string, options: object])[] = [
+    ['mode', { mode: 'later' }],
+    ['deadline', { deadline: Number.POSITIVE_INFINITY }],
+    ['deadline', { deadline: -1 }],
+    ['timeout', { timeout: 5 }],
+  ]
+  for (const [field, options] of wrong) {
+    const error = await rejectionOf(consumer.close(options))
+    assert.ok(LanewayError.is(error))
+    assert.is(error.issues[0]?.field, field)
+  }
+  await runUntil(consumer, 1, () => undefined)
+})
+
 test('a consumer runs once', async (setting) => {
   const consumer = consumerOf(setting, await topicWith(setting, []))
   const running = consumer.run(() => undefined)

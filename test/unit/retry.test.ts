@@ -1,5 +1,5 @@
 /** Backoff: bounds that grow, and delays drawn evenly below them. */
-import { exponentialBackoff } from 'laneway'
+import { exponentialBackoff, LanewayError } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
@@ -45,6 +45,27 @@ test('a delay may be anything from zero to its bound: full jitter', () => {
 test('a number of attempts that overflows the bound stays at the maximum', () => {
   const delay = exponentialBackoff({ initial: 100, max: 30_000 })
   assert.is(Math.round(withRandom(ALMOST_ONE, () => delay(5_000))), 30_000)
+  assert.is(exponentialBackoff({ initial: 0, max: 5 })(5_000), 0)
+})
+
+test('an impossible number is refused where the policy is made, by name', () => {
+  const wrong = [
+    ['initial', { initial: Number.NaN, max: 1 }],
+    ['max', { initial: 1, max: -1 }],
+    ['factor', { initial: 1, max: 1, factor: 0.5 }],
+  ] as const
+  for (const [field, options] of wrong) {
+    try {
+      exponentialBackoff(options)
+      assert.unreachable(field)
+    } catch (error) {
+      assert.ok(LanewayError.is(error), String(error))
+      assert.equal(
+        error.issues.map((issue) => issue.field),
+        [field],
+      )
+    }
+  }
 })
 
 test.run()
