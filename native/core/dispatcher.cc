@@ -26,7 +26,8 @@ Dispatcher::Dispatcher(const DispatcherOptions& options) : options_(options), sl
 uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committed) {
   Lock lock(mutex_);
   Partition& partition = partition_at(id);
-  if (partition.assigned) {
+  const bool was_assigned = partition.assigned;
+  if (was_assigned) {
     wait_for_copies(lock);
     drop_from(id, 0);
     resume_copies();
@@ -39,10 +40,16 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
   partition.metadata_full = false;
   partition.changed = false;
   partition.epoch = next_epoch_++;
+  holes_ += static_cast<uint64_t>(partition.tracker.holes());
   if (committed) {
     partition.tracker.restore(*committed);
   } else {
     partition.tracker.start();
+  }
+  if (was_assigned) {
+    // What it had is free: for other partitions, and for engines that wait.
+    for (Partition& other : partitions_) check_space(other);
+    ring();
   }
   return partition.epoch;
 }
@@ -67,6 +74,7 @@ void Dispatcher::release(PartitionId id) {
   Partition& partition = partitions_[id];
   partition.assigned = false;
   partition.epoch = 0;
+  holes_ += static_cast<uint64_t>(partition.tracker.holes());
   partition.tracker.start();
   --assigned_;
   for (Partition& other : partitions_) check_space(other);
@@ -79,10 +87,10 @@ void Dispatcher::reach_end(PartitionId id, uint64_t epoch, Offset end) {
   if (found == nullptr || found->epoch != epoch) return;
   Partition& partition = partitions_[id];
   const Offset before = partition.tracker.committable();
-  const int64_t holes_before = partition.tracker.holes();
   partition.tracker.reach_end(end);
-  holes_ += static_cast<uint64_t>(partition.tracker.holes() - holes_before);
   if (before >= 0 && partition.tracker.committable() != before) partition.changed = true;
+  reopen_held(partition);
+  ring();
 }
 
 uint64_t Dispatcher::epoch(PartitionId id) const {
@@ -148,7 +156,6 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
       continue;
     }
     const Offset offset = messages_.at(staged.slot).offset;
-    const int64_t holes_before = partition.tracker.holes();
     OffsetTracker::Delivery delivery = partition.tracker.deliver(offset);
     if (delivery == OffsetTracker::Delivery::kRewound) {
       // The log was truncated: what was seen from here on is gone, and other messages have these offsets now.
@@ -165,7 +172,6 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
       ++rewinds_;
       delivery = partition.tracker.deliver(offset);
     }
-    holes_ += static_cast<uint64_t>(partition.tracker.holes() - holes_before);
     if (delivery == OffsetTracker::Delivery::kNew) {
       ++delivered_;
       enqueue(partition, id, staged);
@@ -178,6 +184,8 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
   if (before >= 0 && partition.tracker.committable() != before) partition.changed = true;
   // Looked at again when something settles.
   if (intake.window_full_ && !partition.tracker.idle()) partition.paused = true;
+  reopen_held(partition);
+  if (starved_) relieve();
   ring();
   return placed;
 }
@@ -299,9 +307,23 @@ uint32_t Dispatcher::next_startable(Partition& partition) {
     const uint32_t lane = lanes_.pop_front(partition.ready);
     if (!partition.metadata_full || head_offset(lane) <= partition.tracker.highest_settled()) return lane;
     lanes_.at(lane).state = LaneState::kHeld;
-    lanes_.push_back(partition.held, lane);
+    partition.held.push_back({head_offset(lane), lane});
+    std::push_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
   }
   return kNil;
+}
+
+// A held lane opens when the map has room again, and when something above its head is settled: then it fills a gap.
+// Without the second, a partition could stand still for good whose remaining gaps are all in lanes held earlier.
+void Dispatcher::reopen_held(Partition& partition) {
+  const Offset limit =
+      partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
+  while (!partition.held.empty() && partition.held.front().head <= limit) {
+    const uint32_t lane = partition.held.front().lane;
+    std::pop_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
+    partition.held.pop_back();
+    make_ready(lane);
+  }
 }
 
 // Puts the lane with the lowest offset in front: in a partition whose gap map is full, only that one moves the
@@ -337,18 +359,16 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
     Message& message = messages_.at(slot);
     const uint32_t next = message.next;
     if (next != kNil) __builtin_prefetch(&messages_.at(next));
-    if (message.state == MessageState::kQueued) {
-      const size_t size = message.size();
-      if (lane.leased > 0 && (message.offset > limit || taker.payload_bytes_ + size > max_bytes)) break;
-      message.state = MessageState::kLeased;
-      message.lease = next_lease_++;
-      message.taker = taker.id_;
-      taker.picked_.push_back({message.data, message.offset, message.timestamp_ms, slot, message.key_size,
-                               message.value_size, message.header_size, message.failed_attempts + 1U});
-      taker.payload_bytes_ += size;
-      ++lane.leased;
-      --lane.queued;
-    }
+    const size_t size = message.size();
+    if (lane.leased > 0 && (message.offset > limit || taker.payload_bytes_ + size > max_bytes)) break;
+    message.state = MessageState::kLeased;
+    message.lease = next_lease_++;
+    message.taker = taker.id_;
+    taker.picked_.push_back({message.data, message.offset, message.timestamp_ms, slot, message.key_size,
+                             message.value_size, message.header_size, message.failed_attempts + 1U});
+    taker.payload_bytes_ += size;
+    ++lane.leased;
+    --lane.queued;
     slot = next;
   }
   lane.state = LaneState::kExecuting;
@@ -426,13 +446,14 @@ void Dispatcher::complete(uint32_t slot) {
   partition.changed = true;
   ++settled_;
   forget(partition, message);
-  message.state = MessageState::kSettled;
-  message.lease = 0;
+  unlink(lane, slot);
+  messages_.release(slot);
   --lane.leased;
   --partition.in_flight;
   --in_flight_;
-  if (lane.head == slot) pop_settled(lane);
+  if (!partition.held.empty()) reopen_held(partition);
   if (partition.paused) check_space(partition);
+  if (starved_) relieve();
 }
 
 // The message and what is leased after it in its lane go back: only their state changes, they never left.
@@ -441,7 +462,7 @@ void Dispatcher::give_back(uint32_t slot) {
   Partition& partition = partitions_[lane.partition];
   for (uint32_t at = slot; at != kNil; at = messages_.at(at).next) {
     Message& message = messages_.at(at);
-    if (message.state != MessageState::kLeased) continue;
+    if (message.state != MessageState::kLeased) break;
     message.state = MessageState::kQueued;
     message.lease = 0;
     --lane.leased;
@@ -469,13 +490,18 @@ void Dispatcher::end_lease_if_done(uint32_t number) {
   std::push_heap(timers_.begin(), timers_.end(), std::greater<>{});
 }
 
-void Dispatcher::pop_settled(Lane& lane) {
-  while (lane.head != kNil && messages_.at(lane.head).state == MessageState::kSettled) {
-    const uint32_t slot = lane.head;
-    lane.head = messages_.at(slot).next;
-    messages_.release(slot);
+// Takes a leased message out of its lane. Nearly always it is the head; whatever stands before it is leased with it, so
+// the way is a run's length at most.
+void Dispatcher::unlink(Lane& lane, uint32_t slot) {
+  uint32_t before = kNil;
+  for (uint32_t at = lane.head; at != slot; at = messages_.at(at).next) before = at;
+  const uint32_t next = messages_.at(slot).next;
+  if (before == kNil) {
+    lane.head = next;
+  } else {
+    messages_.at(before).next = next;
   }
-  if (lane.head == kNil) lane.tail = kNil;
+  if (lane.tail == slot) lane.tail = before;
 }
 
 int64_t Dispatcher::advance(int64_t now_ms) {
@@ -499,6 +525,17 @@ void Dispatcher::check_space(Partition& partition) {
   if (!below(partition.buffered_messages, share_messages()) || !below(partition.buffered_bytes, share_bytes())) return;
   partition.paused = false;
   if (space_listener_) space_listener_();
+}
+
+// The same for partitions that were refused for what others hold: a good part of a share is free again.
+void Dispatcher::relieve() {
+  const auto free = [](size_t used, size_t limit, size_t share) {
+    return static_cast<double>(used) <= static_cast<double>(limit) - static_cast<double>(share) * (1 - kResumeAt);
+  };
+  if (!free(buffered_messages_, options_.max_buffered_messages, share_messages())) return;
+  if (!free(buffered_bytes_, options_.max_buffered_bytes, share_bytes())) return;
+  starved_ = false;
+  for (Partition& partition : partitions_) check_space(partition);
 }
 
 void Dispatcher::set_space_listener(std::function<void()> listener) {
@@ -539,8 +576,7 @@ void Dispatcher::set_metadata_full(PartitionId id, bool full) {
   Partition& partition = partitions_[id];
   if (partition.metadata_full == full) return;
   partition.metadata_full = full;
-  if (full) return;
-  while (!partition.held.empty()) make_ready(lanes_.pop_front(partition.held));
+  reopen_held(partition);
   ring();
 }
 
@@ -566,6 +602,7 @@ DispatcherStats Dispatcher::stats() const {
     const Partition& partition = partitions_[id];
     if (!partition.assigned) continue;
     const OffsetTracker& tracker = partition.tracker;
+    stats.holes += static_cast<uint64_t>(tracker.holes());
     stats.partitions.push_back({id, partition.epoch, tracker.committable(), tracker.highest_settled(),
                                 tracker.position(), tracker.started() ? tracker.gap_count() : 0,
                                 partition.buffered_messages, partition.buffered_bytes, partition.in_flight,
@@ -600,8 +637,7 @@ void Dispatcher::compact(Slab* slab) {
     std::byte* const data = at + sizeof(SlabRecord);
     at += slab_footprint(record.size);
     Message& message = messages_.at(record.slot);
-    const bool lives = message.state == MessageState::kQueued || message.state == MessageState::kLeased;
-    if (!lives || message.data != data) continue;
+    if (message.state == MessageState::kFree || message.data != data) continue;
     Slab* target = nullptr;
     std::byte* to = place(record.slot, record.size, target);
     std::memcpy(to, data, record.size);
@@ -632,25 +668,21 @@ std::byte* Dispatcher::place(uint32_t slot, size_t size, Slab*& slab) {
 void Dispatcher::drop_from(PartitionId id, Offset first) {
   Partition& partition = partitions_[id];
   std::vector<uint32_t> empty;
-  std::vector<uint32_t> ended;
   for (uint32_t number = 0; number < lanes_.extent(); ++number) {
-    const LaneState before = lanes_.at(number).state;
-    if (before == LaneState::kFree || lanes_.at(number).partition != id) continue;
-    cut_lane(number, first);
     const Lane& lane = lanes_.at(number);
-    if (lane.queued == 0 && lane.leased == 0) {
-      if (before == LaneState::kExecuting) --executing_lanes_;
-      empty.push_back(number);
-    } else if (before == LaneState::kExecuting && lane.leased == 0) {
-      ended.push_back(number);
-    }
+    if (lane.state == LaneState::kFree || lane.partition != id) continue;
+    cut_lane(number, first);
+    if (lane.head != kNil) continue;
+    if (lane.state == LaneState::kExecuting) --executing_lanes_;
+    empty.push_back(number);
   }
-  keep_queued(partition.ready);
-  keep_queued(partition.held);
-  std::erase_if(timers_, [&](const RetryTimer& timer) { return lanes_.at(timer.lane).queued == 0; });
+  const auto is_empty = [&](const auto& entry) { return lanes_.at(entry.lane).head == kNil; };
+  keep_filled(partition.ready);
+  std::erase_if(partition.held, is_empty);
+  std::make_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
+  std::erase_if(timers_, is_empty);
   std::make_heap(timers_.begin(), timers_.end(), std::greater<>{});
   for (const uint32_t number : empty) lanes_.release(number);
-  for (const uint32_t number : ended) end_lease_if_done(number);
 }
 
 // A lane's offsets ascend, so what goes is its tail.
@@ -676,20 +708,21 @@ void Dispatcher::cut_lane(uint32_t number, Offset first) {
       --lane.leased;
       --partition.in_flight;
       --in_flight_;
+    } else {
+      --lane.queued;
     }
-    if (message.state == MessageState::kQueued) --lane.queued;
-    if (message.state != MessageState::kSettled) forget(partition, message);
+    forget(partition, message);
     messages_.release(slot);
     slot = next;
   }
 }
 
-// Takes the lanes without a waiting message out of a list.
-void Dispatcher::keep_queued(LaneList& list) {
+// Takes the empty lanes out of a list.
+void Dispatcher::keep_filled(LaneList& list) {
   LaneList kept;
   while (!list.empty()) {
     const uint32_t lane = lanes_.pop_front(list);
-    if (lanes_.at(lane).queued != 0) lanes_.push_back(kept, lane);
+    if (lanes_.at(lane).head != kNil) lanes_.push_back(kept, lane);
   }
   list = kept;
 }

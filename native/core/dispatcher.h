@@ -249,6 +249,13 @@ class Dispatcher {
  private:
   friend class Intake;
 
+  // Ready, but above what a partition with a full gap map may start. Its head stays the same while it is held.
+  struct HeldLane {
+    Offset head;
+    uint32_t lane;
+    bool operator>(const HeldLane& other) const { return head > other.head; }
+  };
+
   struct Partition {
     explicit Partition(int64_t max_window) : tracker(max_window) {}
     OffsetTracker tracker;
@@ -260,7 +267,7 @@ class Dispatcher {
     bool active = false;  // in active_
     bool changed = false;
     LaneList ready;
-    LaneList held;
+    std::vector<HeldLane> held;  // a heap, the lowest offset first
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
     size_t in_flight = 0;
@@ -287,6 +294,7 @@ class Dispatcher {
   void make_ready(uint32_t lane);
   void activate(PartitionId id);
   uint32_t next_startable(Partition& partition);
+  void reopen_held(Partition& partition);
   void prefer_lowest(Partition& partition);
   Offset head_offset(uint32_t lane) const;
   void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
@@ -298,8 +306,9 @@ class Dispatcher {
   void complete(uint32_t slot);
   void give_back(uint32_t slot);
   void end_lease_if_done(uint32_t lane);
-  void pop_settled(Lane& lane);
+  void unlink(Lane& lane, uint32_t slot);
   void check_space(Partition& partition);
+  void relieve();
 
   // Moving and freeing bytes.
   void wait_for_copies(Lock& lock);
@@ -308,7 +317,7 @@ class Dispatcher {
   std::byte* place(uint32_t slot, size_t size, Slab*& slab);
   void drop_from(PartitionId id, Offset first);
   void cut_lane(uint32_t lane, Offset first);
-  void keep_queued(LaneList& list);
+  void keep_filled(LaneList& list);
   void forget(Partition& partition, const Message& message);
 
   size_t share_messages() const;
@@ -340,13 +349,14 @@ class Dispatcher {
   size_t buffered_bytes_ = 0;
   size_t in_flight_ = 0;
   bool stopped_ = false;
+  bool starved_ = false;  // a partition paused because the others hold what it might have taken
 
   uint64_t delivered_ = 0;
   uint64_t settled_ = 0;
   uint64_t retried_ = 0;
   uint64_t stale_settlements_ = 0;
   uint64_t skipped_settled_ = 0;
-  uint64_t holes_ = 0;
+  uint64_t holes_ = 0;  // of earlier epochs
   uint64_t rewinds_ = 0;
   uint64_t compactions_ = 0;
 };

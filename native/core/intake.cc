@@ -34,6 +34,8 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
                                  options.max_buffered_bytes);
   if (messages == 0 || bytes_left_ == 0) {
     partition.paused = true;
+    dispatcher_.starved_ |= partition.buffered_messages < dispatcher_.share_messages() &&
+                            partition.buffered_bytes < dispatcher_.share_bytes();
     return 0;
   }
   messages_left_ = std::min(messages, kMaxBatch);

@@ -18,7 +18,7 @@ enum class LaneState : uint8_t {
   kReady,      // in its partition's ready list
   kExecuting,  // its head is leased
   kWaiting,    // closed until its retry is due
-  kHeld,       // ready, but above what a partition with a full gap map may start
+  kHeld,       // ready, but above what a partition with a full gap map may start; in its partition's heap of held lanes
 };
 
 struct Lane {

@@ -18,10 +18,9 @@ namespace laneway {
 inline constexpr uint32_t kNil = UINT32_MAX;
 
 enum class MessageState : uint8_t {
-  kFree,     // not in use, or reserved by the ingest thread
-  kQueued,   // waits in its lane
-  kLeased,   // handed to an engine
-  kSettled,  // settled out of order within its lane; leaves when the messages before it have
+  kFree,    // not in use, or reserved by the ingest thread
+  kQueued,  // waits in its lane
+  kLeased,  // handed to an engine
 };
 
 struct Message {
