@@ -9,6 +9,7 @@ import { inline } from './engines/inline.js'
 import type { Engine } from './ports/engine.js'
 import type { Logger } from './ports/logger.js'
 import { exponentialBackoff, type RetryDelay } from './retry.js'
+import { stderrLogger } from './stderr-logger.js'
 import { validate } from './validation.js'
 
 /** librdkafka properties that laneway sets itself, and why. */
@@ -146,8 +147,8 @@ export const schema = z
           isFunction(logger.error)
         )
       }, 'must have the functions debug, info, warn and error')
-      .optional()
-      .meta({ description: 'where to log; pino and console fit', default: 'nowhere' }),
+      .default(() => stderrLogger)
+      .meta({ description: 'where to log; pino and console fit', default: '`stderr`, warnings and errors only' }),
     engine: z
       .custom<Engine>((value) => {
         const engine = value as Partial<Record<keyof Engine, unknown>> | null

@@ -20,8 +20,6 @@ export interface CloseOptions {
 /** Numbers of one moment; see RawStats and RawPartitionStats for each. */
 export type ConsumerStats = RawStats
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
-
 /** Everything that a consumer tells (not: messages) goes to `laneway:<kind>` channels, for tracing tools. */
 const channels = {
   assigned: channel('laneway:assigned'),
@@ -88,7 +86,7 @@ export class ParallelConsumer implements AsyncDisposable {
   constructor(options: ParallelConsumerOptions) {
     const config = parseConfig(options)
     this.#config = config
-    this.#logger = config.logger ?? silent
+    this.#logger = config.logger
     this.#raw = translate(
       () =>
         new addon.Consumer({

@@ -1,6 +1,6 @@
 /** ParallelConsumer against the embedded broker: it processes, retries, fails and closes as it says. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { type Handler, LanewayError, ParallelConsumer, type ParallelConsumerOptions } from 'laneway'
+import { type Handler, LanewayError, type Logger, ParallelConsumer, type ParallelConsumerOptions } from 'laneway'
 import { MockBroker, TestProducer } from 'laneway/testing'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -30,13 +30,15 @@ async function topicWith(setting: Setting, values: readonly string[], key?: stri
   return topic
 }
 
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
 type Extra = Omit<Partial<ParallelConsumerOptions>, 'kafka' | 'topics'>
 
 function consumerOf({ broker }: Setting, topic: string, extra: Extra = {}): ParallelConsumer {
   const servers = { 'bootstrap.servers': broker.bootstrapServers, 'group.id': `group-of-${topic}` }
   // The mock waits the session timeout less a second for a group's next member after the last one has left.
   const kafka = { ...servers, 'session.timeout.ms': 1_500, 'heartbeat.interval.ms': 300 }
-  return new ParallelConsumer({ kafka, topics: [topic], commitInterval: 50, ...extra })
+  return new ParallelConsumer({ kafka, topics: [topic], commitInterval: 50, logger: silent, ...extra })
 }
 
 function rejectionOf(running: Promise<unknown>): Promise<unknown> {
@@ -141,7 +143,11 @@ test('a topic that does not exist ends run() with a typed error, not with a wait
     'allow.auto.create.topics': false,
     'topic.metadata.propagation.max.ms': 0,
   }
-  const consumer = new ParallelConsumer({ kafka, topics: ['^missing-.*-never$', 'topic-that-is-not-there'] })
+  const consumer = new ParallelConsumer({
+    kafka,
+    logger: silent,
+    topics: ['^missing-.*-never$', 'topic-that-is-not-there'],
+  })
   const error = await rejectionOf(Promise.race([consumer.run(() => undefined), failAfter(20_000)]))
   await consumer.close()
   assert.ok(LanewayError.is(error), String(error))
@@ -225,6 +231,23 @@ test('a handler that is no function is refused by name', async (setting) => {
   assert.ok(LanewayError.is(error))
   assert.is(error.issues[0]?.field, 'handler')
   await consumer.close()
+})
+
+test('without a logger, an unreachable broker is told on stderr: the consumer does not wait in silence', async () => {
+  const { write } = process.stderr
+  const kafka = { 'bootstrap.servers': '127.0.0.1:1', 'group.id': 'g' }
+  const consumer = new ParallelConsumer({ kafka, topics: ['t'] })
+  const told = new Promise<string>((resolve) => {
+    process.stderr.write = (text) => {
+      resolve(String(text))
+      return true
+    }
+  })
+  const running = consumer.run(() => undefined)
+  assert.match(await told, /laneway (warning|error): .*127\.0\.0\.1:1/)
+  await consumer.close()
+  await running
+  process.stderr.write = write
 })
 
 test('assignments and commits are told on diagnostics channels', async (setting) => {

@@ -9,7 +9,7 @@ import { LanewayError } from '../errors.js'
 import type { Handler } from '../ports/engine.js'
 import type { Order } from './ledger.js'
 import { collect, property, wholeNumber } from './options.js'
-import { formatCount, formatTable, LiveBlock, stderrLogger, writeJson } from './terminal.js'
+import { formatCount, formatTable, LiveBlock, writeJson } from './terminal.js'
 
 interface ConsumeOptions {
   readonly brokers: string
@@ -41,12 +41,14 @@ async function loadHandler(file: string): Promise<Handler> {
   throw new LanewayError('HANDLER_MODULE_INVALID', `${file} has no function as its default export`)
 }
 
-/** Resolves when the group has let this member in, or `ended` fires. */
-async function untilAssigned(assigned: AbortSignal, ended: AbortSignal): Promise<void> {
+/** Resolves when the group has let this member in and every partition has been read once, or `ended` fires. */
+async function untilReading(consumer: ParallelConsumer, assigned: AbortSignal, ended: AbortSignal): Promise<void> {
   const giveUpAt = performance.now() + JOIN_MS
-  while (!assigned.aborted && !ended.aborted) {
+  const isReading = () => assigned.aborted && consumer.stats().partitions.every(({ logEnd }) => logEnd >= 0)
+  while (!ended.aborted && !isReading()) {
     if (performance.now() > giveUpAt) {
-      throw new LanewayError('TIMED_OUT', `the group did not let this member in within ${JOIN_MS / 1000} seconds`)
+      const what = assigned.aborted ? 'a partition could not be read' : 'the group did not let this member in'
+      throw new LanewayError('TIMED_OUT', `${what} within ${JOIN_MS / 1000} seconds`)
     }
     await sleep(LOOK_MS)
   }
@@ -79,7 +81,6 @@ async function runConsume(options: ConsumeOptions) {
     order: options.order,
     concurrency: options.concurrency,
     retry: { maxAttempts: options.maxAttempts },
-    logger: stderrLogger,
   })
   const ended = new AbortController()
   const assigned = new AbortController()
@@ -109,7 +110,7 @@ async function runConsume(options: ConsumeOptions) {
   }, 1_000)
   try {
     if (options.untilIdle !== undefined) {
-      await untilAssigned(assigned.signal, ended.signal)
+      await untilReading(consumer, assigned.signal, ended.signal)
       await untilIdle(consumer, options.untilIdle, ended.signal)
     } else if (!ended.signal.aborted) await new Promise((wake) => ended.signal.addEventListener('abort', wake))
   } finally {

@@ -10,7 +10,7 @@ import { LanewayError } from '../errors.js'
 import { MockBroker, TestProducer } from '../testing/index.js'
 import { Ledger, type Order } from './ledger.js'
 import { wholeNumber } from './options.js'
-import { formatCount, formatTable, LiveBlock, stderrLogger, writeJson } from './terminal.js'
+import { formatCount, formatTable, LiveBlock, writeJson } from './terminal.js'
 
 interface DemoOptions {
   readonly messages: number
@@ -117,7 +117,6 @@ async function consume(bootstrap: string, options: DemoOptions, ledger: Ledger, 
     order: options.order,
     concurrency: options.concurrency,
     commitInterval: 250,
-    logger: stderrLogger,
   })
   await using producer = new TestProducer({ 'bootstrap.servers': bootstrap, 'linger.ms': '5' })
   const stop = new AbortController()

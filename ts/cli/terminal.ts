@@ -2,7 +2,6 @@
  * What the commands show: a block of lines that is redrawn in place on a terminal, a line now and then elsewhere, and
  * pictures made of block characters. Results go to stdout, all else to stderr.
  */
-import type { Logger } from '../ports/logger.js'
 
 const CLEAR_DOWN = '\x1b[J'
 const QUIET_INTERVAL_MS = 5_000
@@ -67,19 +66,6 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join('\n')
-}
-
-/** Writes warnings and errors to stderr, a line each. */
-export const stderrLogger: Logger = {
-  debug() {},
-  info() {},
-  warn(message) {
-    process.stderr.write(`warning: ${message}\n`)
-  },
-  error(message, fields) {
-    const error = fields?.['error']
-    process.stderr.write(`error: ${message}${error instanceof Error ? `: ${error.message}` : ''}\n`)
-  },
 }
 
 /** Exactly one JSON document. */

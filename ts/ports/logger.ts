@@ -1,4 +1,8 @@
-/** Where laneway writes what a person should see. An interface only; the default writes nothing. */
+/**
+ * Where laneway writes what a person should see.
+ *
+ * An interface only: this file imports nothing. The default (stderr-logger.ts) writes warnings and errors to stderr.
+ */
 
 export type LogFields = Readonly<Record<string, unknown>>
 
