@@ -16,10 +16,20 @@ export const TUNED_PROPERTIES: Readonly<Record<string, string>> = {
   'fetch.queue.backoff.ms': '10',
 }
 
+export const CONTESTANT_IDS = [
+  'c-loop-batch',
+  'c-loop-callback',
+  'laneway-sync',
+  'laneway-async',
+  'kafka-javascript',
+  'kafka-javascript-defaults',
+] as const
+export type ContestantId = (typeof CONTESTANT_IDS)[number]
+
 export type Role = 'limit' | 'laneway' | 'peer'
 
 export interface Contestant {
-  readonly id: string
+  readonly id: ContestantId
   readonly label: string
   readonly role: Role
   readonly properties: Readonly<Record<string, string>>
@@ -28,7 +38,7 @@ export interface Contestant {
 
 /** One that cannot take part here, and why: it stays visible in the results. */
 export interface Absent {
-  readonly id: string
+  readonly id: ContestantId
   readonly label: string
   readonly reason: string
 }
@@ -85,12 +95,21 @@ export interface Entrants {
   readonly absent: readonly Absent[]
 }
 
-/** Everyone that can run here; installs the peer where it is not installed yet (about a minute). */
-export async function gatherContestants(): Promise<Entrants> {
-  const own = [cLoop('batch'), cLoop('callback'), laneway('sync'), laneway('async')]
+/**
+ * Everyone wanted that can run here, in the order of the table; installs the peer where it is wanted and not installed
+ * yet (about a minute).
+ *
+ * @throws Error for an id that is none
+ */
+export async function gatherContestants(only: readonly string[] = CONTESTANT_IDS): Promise<Entrants> {
+  const unknown = only.find((id) => CONTESTANT_IDS.every((known) => known !== id))
+  if (unknown !== undefined) throw new Error(`no contestant "${unknown}"; there are: ${CONTESTANT_IDS.join(', ')}`)
+  const wanted = ({ id }: { readonly id: ContestantId }): boolean => only.includes(id)
+  const own = [cLoop('batch'), cLoop('callback'), laneway('sync'), laneway('async')].filter(wanted)
+  if (!only.some((id) => id.startsWith('kafka-javascript'))) return { contestants: own, absent: [] }
   try {
     const folder = await installKafkaJavascript()
-    const peers = [kafkaJavascript(folder, 'same settings'), kafkaJavascript(folder, 'its defaults')]
+    const peers = [kafkaJavascript(folder, 'same settings'), kafkaJavascript(folder, 'its defaults')].filter(wanted)
     return { contestants: [...own, ...peers], absent: [] }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)

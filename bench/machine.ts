@@ -7,8 +7,6 @@ export interface Machine {
   readonly memoryGiB: number
   readonly system: string
   readonly node: string
-  /** Load of the last minute before the run: what others were doing. */
-  readonly loadBefore: number
 }
 
 export function describeMachine(): Machine {
@@ -19,6 +17,10 @@ export function describeMachine(): Machine {
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release().split('-')[0] ?? ''} ${process.arch}`,
     node: process.version,
-    loadBefore: Number((loadavg()[0] ?? 0).toFixed(2)),
   }
+}
+
+/** Processes that ran or waited to run, averaged over the last minute. Before a run, this is what others were doing. */
+export function currentLoad(): number {
+  return Number((loadavg()[0] ?? 0).toFixed(1))
 }

@@ -5,8 +5,8 @@
 import { writeFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import { openCluster } from './cluster.js'
-import { gatherContestants } from './contestants.js'
-import { describeMachine } from './machine.js'
+import { CONTESTANT_IDS, gatherContestants } from './contestants.js'
+import { currentLoad, describeMachine } from './machine.js'
 import { formatJson, formatTable, type Report, writeReport } from './report.js'
 import { measureThroughput } from './throughput.js'
 import { fillTopic } from './topic.js'
@@ -19,6 +19,8 @@ interface ThroughputOptions {
   readonly keys: number
   readonly deadline: number
   readonly brokers?: string
+  /** Ids of contestants. */
+  readonly only?: readonly string[]
   /** A file, or true for stdout. */
   readonly json?: string | true
   readonly report?: string
@@ -32,9 +34,9 @@ function wholeNumber(text: string): number {
 }
 
 async function measure(options: ThroughputOptions): Promise<Report> {
-  const machine = describeMachine()
+  const loadBefore = currentLoad()
   const startedAt = new Date().toISOString()
-  const { contestants, absent } = await gatherContestants()
+  const { contestants, absent } = await gatherContestants(options.only)
   for (const { label, reason } of absent) say(`NOT MEASURED: ${label}: ${reason}`)
   await using cluster = await openCluster(options.brokers, say)
   const messages = Math.min(options.messages, cluster.capacity(options.size, options.partitions))
@@ -53,7 +55,8 @@ async function measure(options: ThroughputOptions): Promise<Report> {
   return {
     benchmark: 'throughput',
     startedAt,
-    machine,
+    machine: describeMachine(),
+    load: { before: loadBefore, after: currentLoad() },
     cluster: cluster.description,
     librdkafka,
     workload: { ...shape, compression: 'lz4' },
@@ -83,6 +86,7 @@ program
   .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
   .option('--deadline <seconds>', 'for one process', wholeNumber, 180)
   .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
+  .option('--only <ids...>', `only these contestants: ${CONTESTANT_IDS.join(', ')}`)
   .option('--json [file]', 'one JSON document, to the file or to stdout instead of the table')
   .option('--report <folder>', 'also write throughput.json, .md and .svg there')
   .action(throughput)

@@ -13,6 +13,8 @@ export interface Report extends Outcome {
   readonly benchmark: 'throughput'
   readonly startedAt: string
   readonly machine: Machine
+  /** Load averages over a minute; the one after the run holds the run itself, which is about 2. */
+  readonly load: { readonly before: number; readonly after: number }
   /** What served the topic, in words. */
   readonly cluster: string
   readonly librdkafka: string
@@ -98,12 +100,12 @@ export function formatTable(report: Report): string {
   return [...lines, '', ...circumstances(report), ...NOTES, ''].join('\n')
 }
 
-function circumstances({ machine, workload, cluster, librdkafka, runs, startedAt }: Report): string[] {
+function circumstances({ machine, workload, cluster, librdkafka, runs, startedAt, load }: Report): string[] {
   return [
     `${thousands(workload.messages)} messages of ${workload.valueBytes} B, ${thousands(workload.keys)} keys, ` +
       `${workload.partitions} partitions, ${workload.compression}; ${runs} rounds; ${cluster}; librdkafka ${librdkafka}.`,
     `${machine.cpu}, ${machine.cores} cores shared with the broker, ${machine.memoryGiB} GiB, ${machine.system}, ` +
-      `Node ${machine.node}, load ${machine.loadBefore} before; ${startedAt}.`,
+      `Node ${machine.node}, load ${load.before} before and ${load.after} after; ${startedAt}.`,
   ]
 }
 
