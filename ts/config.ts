@@ -107,7 +107,7 @@ export const schema = z
       .int()
       .min(1)
       .max(100_000_000)
-      .default(100_000)
+      .default(20_000)
       .meta({ description: 'messages held natively, shared evenly by the assigned partitions' }),
     maxBufferedBytes: z
       .number()

@@ -48,7 +48,7 @@ using PartitionId = uint32_t;
 struct DispatcherOptions {
   Order order = Order::kKey;
   uint32_t concurrency = 256;
-  size_t max_buffered_messages = 100'000;
+  size_t max_buffered_messages = 20'000;
   size_t max_buffered_bytes = size_t{64} << 20;
   uint32_t max_run_length = 16;
   // See OffsetTracker; 2 MiB of bits per partition at worst.

@@ -70,6 +70,7 @@ async function commitScattered(kafka: Broker, topic: string) {
       topics: [topic],
       order: 'none',
       concurrency: 100_000,
+      maxBufferedMessages: 100_000,
       // A commit on the way would find the map near its limit, and the partition would rightly stop.
       commitInterval: 3_600_000,
     },

@@ -33,7 +33,7 @@ test('a cluster, a group and a topic are enough; the rest has defaults', () => {
   const { order, concurrency, maxBufferedMessages, maxBufferedBytes, maxRunLength, ...rest } = parseConfig(least)
   assert.equal(
     { order, concurrency, maxBufferedMessages, maxBufferedBytes, maxRunLength },
-    { order: 'key', concurrency: 256, maxBufferedMessages: 100_000, maxBufferedBytes: 64 * 2 ** 20, maxRunLength: 16 },
+    { order: 'key', concurrency: 256, maxBufferedMessages: 20_000, maxBufferedBytes: 64 * 2 ** 20, maxRunLength: 16 },
   )
   const { commitInterval, rebalanceTimeout, closeTimeout, metadata, retry } = rest
   assert.equal([commitInterval, rebalanceTimeout, closeTimeout], [1_000, 30_000, 30_000])
