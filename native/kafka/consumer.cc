@@ -230,9 +230,12 @@ void Consumer::on_log(const rd_kafka_t* client, int level, const char* facility,
 
 // --- Rebalance -------------------------------------------------------------------------------------------------------
 
-void Consumer::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
+void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
                             void* opaque) {
   auto* consumer = static_cast<Consumer*>(opaque);
+  // A rebalance that was on its way when the group handle ended: nobody would answer a call about it, and
+  // rd_kafka_assign() would wait for good (librdkafka 2.15.1, rd_kafka_cgrp_op_serve drops it without a reply).
+  if (rd_kafka_consumer_closed(client) != 0) return;
   switch (error) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
       consumer->assign(partitions);
