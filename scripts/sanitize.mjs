@@ -9,7 +9,10 @@ import { parseArgs } from 'node:util'
 import { cmakeBuild } from './run/cmake.mjs'
 import { CPP_TEST_PROGRAMS, runGoogleTest, runSimulation } from './run/cpp-tests.mjs'
 import { Tally } from './run/tally.mjs'
+import { root } from './setup/paths.mjs'
 import { setUpOrExit } from './setup.mjs'
+
+const suppressions = join(root, 'native', 'test', 'tsan.supp')
 
 /** `simulated`: the share of the seeds; the simulation has one thread, which leaves little for thread to find. */
 const builds = {
@@ -20,7 +23,7 @@ const builds = {
   },
   thread: {
     sanitizers: 'thread',
-    env: { TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1' },
+    env: { TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:suppressions=${suppressions}` },
     simulated: 0.1,
   },
 }
