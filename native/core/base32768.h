@@ -1,9 +1,9 @@
 // base32768: 15 bits in each UTF-16 code unit, for a limit that counts units.
 //
-// The alphabet is two ranges of the basic multilingual plane, 32,768 code points together: the CJK ideographs from
-// U+3400 to U+9FFF and the Hangul syllables from U+AC00 to U+BFFF. All are assigned, none is a surrogate, a space or a
-// combining mark, and no sequence of them changes under NFC or NFKC (checked with Python's unicodedata, 14.0). Each is
-// three bytes of UTF-8. Bits are filled from the highest down; the last unit is padded with zeros.
+// The alphabet is 1,024 blocks of 32 code points of the basic multilingual plane, CJK ideographs for the most part. All
+// are assigned letters, digits or symbols; none is a surrogate, a space or a combining mark; and no sequence of them
+// changes under NFC, NFD, NFKC or NFKD, so the text survives whatever handles it. Hangul is left out: it decomposes.
+// Each takes three bytes of UTF-8. Bits are filled from the highest down; the last unit is padded with zeros.
 #pragma once
 
 #include <cstddef>
