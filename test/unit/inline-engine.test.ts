@@ -1,6 +1,6 @@
 /** The inline engine keeps the order of a run, settles everything once, yields, and stops as it is told. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Engine, type Handler, inline } from 'laneway'
+import { type Engine, type Handler, type HandlerContext, inline } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runOf, ScriptedHost } from './scripted-taker.js'
@@ -204,6 +204,21 @@ test('slow synchronous handlers leave the event loop its turns, inside a run too
   await engine.stop('drain', DEADLINE_MS)
 })
 
+test('asynchronous handlers that wait for nothing leave the event loop its turns too', async () => {
+  const { engine, host } = start(async () => {
+    const from = performance.now()
+    while (performance.now() - from < 1);
+  })
+  host.offer(...Array.from({ length: 20 }, (_, i) => runOf(i, 1, 2, 3, 4, 5, 6)))
+  let turns = 0
+  while (host.settled.length < 120) {
+    await nextTurn()
+    turns += 1
+  }
+  assert.ok(turns >= 8, `${turns} turns of the event loop in 120 ms of work`)
+  await engine.stop('drain', DEADLINE_MS)
+})
+
 test('slow synchronous handlers are given smaller batches', async () => {
   const { engine, host } = start(() => {
     const from = performance.now()
@@ -271,6 +286,46 @@ test('abort: signals fire, what is settled is handed over, nothing is waited for
   assert.equal(gate.started, [1, 10])
   assert.equal(host.settled, [])
   assert.equal(host.decisions, [])
+})
+
+test('an attempt has a signal of its own, which does not fire once it has ended', async () => {
+  const gate = new Gate()
+  const fired: number[] = []
+  const { engine, host } = start((message, context) => {
+    context.signal.addEventListener('abort', () => fired.push(message.offset))
+    return message.offset === 2
+      ? failWith(new Error('no'))
+      : message.offset === 1
+        ? undefined
+        : gate.handler(message, context)
+  })
+  host.offer(runOf(0, 1), runOf(1, 2), runOf(2, 3), runOf(3, 4), runOf(4, 5))
+  await nextTurn()
+  await nextTurn()
+  gate.end(3)
+  gate.end(4, new Error('no'))
+  await host.settledCount(4)
+  await engine.stop('abort', 0)
+  assert.equal(fired, [5])
+})
+
+test('a signal that is asked for late says what has happened', async () => {
+  const gate = new Gate()
+  const contexts: HandlerContext[] = []
+  const { engine, host } = start((message, context) => {
+    contexts.push(context)
+    return gate.handler(message, context)
+  })
+  host.offer(runOf(0, 1), runOf(1, 10))
+  await nextTurn()
+  await nextTurn()
+  gate.end(1)
+  await host.settledCount(1)
+  await engine.stop('abort', 0)
+  assert.equal(
+    contexts.map(({ signal }) => signal.aborted),
+    [false, true],
+  )
 })
 
 test('any number of handlers may listen to the signal without a warning', async () => {

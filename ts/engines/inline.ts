@@ -6,10 +6,10 @@
  * with two closures for the whole run. What asynchronous handlers settle is handed over once per turn of the event
  * loop: all that ends in one burst of microtasks shares one take, and nothing waits longer than that turn.
  *
- * Synchronous work gives the event loop its turn by time, not by count, because only time is what others wait for. It
- * must not decide what becomes of a failed message (the host does), nor start two messages of one run at once.
+ * Handlers give the event loop its turn by time, not by count, because only time is what others wait for; asynchronous
+ * ones too, because many never wait for anything, and a chain of microtasks keeps the event loop as a plain loop does.
+ * It must not decide what becomes of a failed message (the host does), nor start two messages of one run at once.
  */
-import { setMaxListeners } from 'node:events'
 import { LanewayError } from '../errors.js'
 import { BatchMessage, MessageBatch } from '../message-batch.js'
 import { Outcome } from '../native.js'
@@ -19,8 +19,8 @@ import type { Engine, EngineHost, HandlerContext, StopMode, Taker } from '../por
 const MAX_MESSAGES = 2048
 const MIN_MESSAGES = 16
 const MAX_BYTES = 4 * 1024 * 1024
-/** How long synchronous handlers may keep the event loop, in ms. */
-const TURN_MS = 8
+/** How long handlers may keep the event loop, in ms: twice where promises end at once when a turn has just ended. */
+const TURN_MS = 5
 /** The clock is looked at after so many handlers while they are fast, after each one when they are not. */
 const MAX_HANDLERS_PER_CLOCK = 64
 const FAST_MS = 0.25
@@ -28,18 +28,49 @@ const MAX_DELAY_MS = 2 ** 31 - 1
 
 type Place = ReturnType<EngineHost['partition']>
 
-/** The signal is looked up only where a handler asks for it, because most do not. */
+/** The signals of the attempts that run now. Each attempt has its own, so that what a handler hangs on it goes with it. */
+class LiveSignals {
+  readonly #controllers = new Set<AbortController>()
+  #reason: LanewayError | undefined
+
+  open(): AbortController {
+    const controller = new AbortController()
+    if (this.#reason === undefined) this.#controllers.add(controller)
+    else controller.abort(this.#reason)
+    return controller
+  }
+
+  close(controller: AbortController): void {
+    this.#controllers.delete(controller)
+  }
+
+  abort(reason: LanewayError): void {
+    this.#reason = reason
+    for (const controller of this.#controllers) controller.abort(reason)
+    this.#controllers.clear()
+  }
+}
+
+/** The signal is made only where a handler asks for it, because most do not. */
 class Context implements HandlerContext {
   readonly attempt: number
-  readonly #controller: AbortController
+  /** undefined once the attempt has ended. */
+  #live: LiveSignals | undefined
+  #controller: AbortController | undefined
 
-  constructor(controller: AbortController, attempt: number) {
-    this.#controller = controller
+  constructor(live: LiveSignals, attempt: number) {
+    this.#live = live
     this.attempt = attempt
   }
 
   get signal(): AbortSignal {
+    this.#controller ??= this.#live?.open() ?? new AbortController()
     return this.#controller.signal
+  }
+
+  end(): void {
+    if (this.#controller !== undefined) this.#live?.close(this.#controller)
+    this.#live = undefined
   }
 }
 
@@ -88,15 +119,15 @@ interface Work {
 
 /** What a run needs of its engine. */
 interface RunOwner {
-  readonly controller: AbortController
+  readonly signals: LiveSignals
   readonly stopping: boolean
   settle(batch: MessageBatch, index: number, outcome: Outcome, delayMs: number): void
   failed(error: unknown, batch: MessageBatch, index: number, message: BatchMessage): void
-  /** Called after every handler that ended at once: true when others must have their turn first. */
+  /** Called after every handler that ended well: true when others must have their turn first. */
   isTurnOver(): boolean
   /** The run goes on in a later turn. */
   postponed(run: Run): void
-  /** A promise is awaited; `resumed` follows when it has ended. */
+  /** A promise is awaited; `resumed` follows as soon as it has ended. */
   awaiting(): void
   resumed(): void
   broken(error: unknown): void
@@ -114,8 +145,8 @@ class Run {
   readonly #place: Place
   readonly #end: number
   #index: number
-  /** The message whose promise is awaited. */
-  #awaited: BatchMessage | undefined
+  /** Of the message whose promise is awaited. */
+  #context: Context | undefined
   #onResolved: (() => void) | undefined
   #onRejected: ((error: unknown) => void) | undefined
 
@@ -128,16 +159,12 @@ class Run {
     this.#end = batch.runStarts[run + 1] ?? 0
   }
 
-  /** Until the end, a failure, a promise, or the engine's stop. */
+  /** Until the end, a failure, a promise, the end of the turn, or the engine's stop. */
   proceed(): void {
-    while (this.#index < this.#end && this.#runNext()) {
-      if (!this.#owner.isTurnOver() || this.#index === this.#end) continue
-      this.#owner.postponed(this)
-      return
-    }
+    while (this.#runNext() && this.#mayGoOn());
   }
 
-  /** False where the run does not go on now. */
+  /** False where the message is not settled now. */
   #runNext(): boolean {
     const owner = this.#owner
     const batch = this.#batch
@@ -147,57 +174,77 @@ class Run {
       owner.settle(batch, index, Outcome.Released, 0)
       return false
     }
-    const message = new BatchMessage(batch, index, this.#place)
+    const context = new Context(owner.signals, batch.attempts[index] ?? 1)
     try {
-      const result = this.#host.handler(message, new Context(owner.controller, batch.attempts[index] ?? 1))
+      const result = this.#host.handler(this.#message(), context)
       if (isThenable(result)) {
-        this.#await(result, message)
+        this.#await(result, context)
         return false
       }
     } catch (error) {
-      owner.failed(error, batch, index, message)
+      context.end()
+      owner.failed(error, batch, index, this.#message())
       return false
     }
-    owner.settle(batch, index, Outcome.Completed, 0)
-    this.#index = index + 1
+    context.end()
+    this.#completed()
     return true
   }
 
-  #await(result: PromiseLike<unknown>, message: BatchMessage): void {
-    this.#awaited = message
-    this.#owner.awaiting()
+  /** A view like any other: cheaper made again after a failure than kept for one. */
+  #message(): BatchMessage {
+    return new BatchMessage(this.#batch, this.#index, this.#place)
+  }
+
+  #completed(): void {
+    this.#owner.settle(this.#batch, this.#index, Outcome.Completed, 0)
+    this.#index += 1
+  }
+
+  /** False where there is no next message, or it must wait for its turn. */
+  #mayGoOn(): boolean {
+    if (this.#index === this.#end) return false
+    if (!this.#owner.isTurnOver()) return true
+    this.#owner.postponed(this)
+    return false
+  }
+
+  #await(result: PromiseLike<unknown>, context: Context): void {
+    this.#context = context
     this.#onResolved ??= () => this.#resolved()
     this.#onRejected ??= (error) => this.#rejected(error)
     // A foreign thenable may call back at once or twice; a promise made of it does neither.
     const promise = result instanceof Promise ? result : Promise.resolve(result)
     promise.then(this.#onResolved, this.#onRejected)
+    this.#owner.awaiting()
   }
 
   #resolved(): void {
+    this.#owner.resumed()
     try {
-      this.#owner.settle(this.#batch, this.#index, Outcome.Completed, 0)
-      this.#index += 1
-      this.proceed()
+      this.#context?.end()
+      this.#completed()
+      if (this.#mayGoOn()) this.proceed()
     } catch (error) {
       this.#owner.broken(error)
     }
-    this.#owner.resumed()
   }
 
   /** The later messages of the run go back to their lane with this one. */
   #rejected(reason: unknown): void {
+    this.#owner.resumed()
     try {
-      if (this.#awaited !== undefined) this.#owner.failed(reason, this.#batch, this.#index, this.#awaited)
+      this.#context?.end()
+      this.#owner.failed(reason, this.#batch, this.#index, this.#message())
     } catch (error) {
       this.#owner.broken(error)
     }
-    this.#owner.resumed()
   }
 }
 
 /** Takes batches and runs them; the engine from its start on. */
 class Executor implements RunOwner {
-  readonly controller = new AbortController()
+  readonly signals = new LiveSignals()
   readonly #host: EngineHost
   readonly #taker: Taker
   readonly #columns: SettlementColumns
@@ -217,8 +264,6 @@ class Executor implements RunOwner {
 
   constructor(host: EngineHost) {
     this.#host = host
-    // One signal serves all handlers, so any number of them may listen.
-    setMaxListeners(0, this.controller.signal)
     this.#taker = host.attach(() => this.#pump())
     this.#columns = new SettlementColumns(this.#taker)
     this.#scheduleTurn()
@@ -232,9 +277,7 @@ class Executor implements RunOwner {
     if (this.#stop === 'abort') return
     this.#stop = mode
     if (mode === 'drain') return this.#drain(deadlineMs)
-    this.controller.abort(
-      new LanewayError('CONSUMER_CLOSED', 'the consumer is closed without waiting for its handlers'),
-    )
+    this.signals.abort(new LanewayError('CONSUMER_CLOSED', 'the consumer is closed without waiting for its handlers'))
     this.#flush()
     this.#taker.detach()
     this.#work = undefined
@@ -273,8 +316,7 @@ class Executor implements RunOwner {
     if (this.#pumping || this.#stop === 'abort') return
     this.#pumping = true
     try {
-      this.#clockSeenAt = performance.now()
-      this.#turnEndsAt = this.#clockSeenAt + TURN_MS
+      this.#beginTurn()
       while (this.#runPostponed() && this.#runWork() && this.#takeWork());
       if (this.stopping) this.#endTurnOfDrain()
     } catch (error) {
@@ -282,6 +324,11 @@ class Executor implements RunOwner {
     } finally {
       this.#pumping = false
     }
+  }
+
+  #beginTurn(): void {
+    this.#clockSeenAt = performance.now()
+    this.#turnEndsAt = this.#clockSeenAt + TURN_MS
   }
 
   #endTurnOfDrain(): void {
@@ -294,8 +341,13 @@ class Executor implements RunOwner {
     if (this.#postponed.length === 0) return true
     const runs = this.#postponed
     this.#postponed = []
-    for (const run of runs) run.proceed()
-    return this.#postponed.length === 0 && this.#mayGoOn()
+    for (const [index, run] of runs.entries()) {
+      run.proceed()
+      if (this.#mayGoOn()) continue
+      this.#postponed = [...runs.slice(index + 1), ...this.#postponed]
+      return false
+    }
+    return true
   }
 
   /** False when the turn is over. */
@@ -369,6 +421,9 @@ class Executor implements RunOwner {
 
   resumed(): void {
     this.#awaited -= 1
+    if (this.#turnScheduled) return
+    // The first promise to end since the last turn: whatever follows it in this burst shares one.
+    this.#beginTurn()
     this.#scheduleTurn()
   }
 

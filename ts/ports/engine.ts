@@ -21,7 +21,10 @@ export interface Message {
 
 /** What a handler is told besides its message. */
 export interface HandlerContext {
-  /** Aborted when the consumer is closed with `abort`, or stops for a fatal error. */
+  /**
+   * Aborted when the consumer is closed with `abort`, or stops for a fatal error, while this attempt runs. Each attempt
+   * has its own, made when it is first asked for (some 3 µs).
+   */
   readonly signal: AbortSignal
   /** 1 for the first. */
   readonly attempt: number
