@@ -59,6 +59,7 @@ std::optional<std::vector<uint8_t>> decode_base64(std::string_view text) {
     count -= 8;
     bytes.push_back(static_cast<uint8_t>(bits >> count));
   }
+  if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;
   return bytes;
 }
 

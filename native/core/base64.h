@@ -12,7 +12,7 @@
 namespace laneway {
 
 std::string encode_base64(std::span<const uint8_t> bytes);
-// nullopt for a foreign character, a wrong length or wrong padding.
+// nullopt for a foreign character, a wrong length, wrong padding, or bits under the padding that are not zero.
 std::optional<std::vector<uint8_t>> decode_base64(std::string_view text);
 
 }  // namespace laneway

@@ -2,17 +2,24 @@
 //
 // The bits are a sequence of runs, settled and unsettled in turn. Each run's length is coded as the power of two below
 // it (one adaptive decision per power) and what is left (the three highest bits adaptive, the rest even). For
-// independent gaps the lengths are geometric, which these decisions represent almost exactly at any density; for bursts
-// they learn what is there. Coding runs rather than bits makes a million offsets cost less than a millisecond.
+// independent gaps the lengths are geometric: the mean settled run, in the header, says how both kinds are distributed
+// and primes every decision; for bursts the decisions learn what is there. Coding runs rather than bits makes a million
+// offsets cost about a millisecond.
 //
-// Coded, in this order: 32 bits of checksum; 5 bits: log2 of the mean settled run, which primes the decisions; the
-// number of runs (5 bits for its power of two, and the rest); whether the first run is settled; the runs. The length of
-// the map is the sum of the runs.
+// Bytes, in this order: checksum (4, big-endian); mean settled run in half octaves (6 bits) and the form of the count
+// (2 bits); the count (1 to 4, big-endian); the range coder's. The header stays outside the coder so that one pass is
+// enough: coding stops where the limit is, and only then are count and checksum known. The forms of the count:
+//   0, 1, 2   the map begins with a gap and ends settled, as the tracker's maps do: pairs of runs - 1, in 1, 2, 3 bytes
+//   3         any other map: bit 24 set when it begins settled, below it the number of runs - 1
+// The length of the map is the sum of the runs. The coder's zero bytes are kept but for those of its end, so that the
+// number of runs is bounded by the length of the text.
 #include "core/gap_map_codec.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
+#include <span>
 
 #include "core/base32768.h"
 #include "core/base64.h"
@@ -26,27 +33,59 @@ constexpr char kBase32768Signature = '~';
 constexpr char kBase64Signature = '!';
 constexpr int kMaxPower = 25;  // runs are at most kMaxGapMapLength = 2^24
 constexpr int kAdaptiveBits = 3;
-constexpr int kChecksumBits = 32;
-// How many decisions the primed chances count for: chosen by measurement (0 and 20 cost more, for short maps and for
-// bursts).
+constexpr size_t kMinHeader = 6;
+// How many decisions the primed chances count for: chosen by measurement (16 costs bursts 16 % more, 4 puts the bound
+// on short maps at risk).
 constexpr uint16_t kTrust = 8;
+// A decision is never taken for surer than 24 / 65536 (range_coder.h), so it costs at least 1/1900 bit, a run as much.
+constexpr size_t kMaxRunsPerByte = 8 * 2'048;
+// Two runs, the header and the coder's end together take fewer bytes than this.
+constexpr size_t kNearLimit = 128;
+constexpr size_t kMaxChecks = 512;
 
-// 65536 x (1 - exp(-2^d)) for d = -8 ... 3: the chance that a run of mean 2^k is shorter than 2^(p + 1), given that it
-// is at least 2^p, with d = p - k.
-constexpr std::array<uint32_t, 12> kShorter = {256,    510,    1'016,  2'016,  3'971,  7'700,
-                                               14'496, 25'786, 41'427, 56'667, 64'336, 65'500};
+// A fraction of one, in 1/2^32.
+using Fraction = uint64_t;
+constexpr Fraction kOne = Fraction{1} << 32;
 
-// How the lengths of one kind of run are distributed.
+uint32_t chance_of(Fraction fraction) {
+  return static_cast<uint32_t>(std::clamp<Fraction>(fraction >> 16, 24, 65'536 - 24));
+}
+
+// How the lengths of one kind of run are distributed: at first as if each offset continued the run with the same
+// chance. Integers only, because writer and reader must agree on every machine.
 struct RunChances {
-  explicit RunChances(int log2_mean) {
-    for (int power = 0; power < kMaxPower; ++power) {
-      const int at = std::clamp(power - log2_mean + 8, 0, 11);
-      shorter[static_cast<size_t>(power)] = Chance(kShorter[static_cast<size_t>(at)], kTrust);
+  explicit RunChances(Fraction continues) {
+    std::array<Fraction, kMaxPower> lasts;  // The chance that a run goes on for 2^i more offsets.
+    lasts[0] = continues;
+    for (size_t i = 1; i < lasts.size(); ++i) lasts[i] = lasts[i - 1] * lasts[i - 1] >> 32;
+    for (size_t power = 0; power < lasts.size(); ++power) {
+      shorter[power] = Chance(chance_of(kOne - lasts[power]), kTrust);
+      for (size_t node = 1; node < high_bits[power].size(); ++node) {
+        const auto depth = static_cast<size_t>(std::bit_width(node));
+        const Fraction half = power >= depth ? lasts[power - depth] : kOne;
+        high_bits[power][node] = Chance(chance_of((half << 31) / ((kOne + half) >> 1)), kTrust);
+      }
     }
-    for (auto& tree : high_bits) tree.fill(Chance(1U << 15, kTrust / 2));
   }
   std::array<Chance, kMaxPower> shorter;
   std::array<std::array<Chance, size_t{1} << kAdaptiveBits>, kMaxPower> high_bits;
+};
+
+// Both kinds, primed for independent gaps: where a settled run of this mean ends is a gap, and gaps are as frequent
+// inside an unsettled run as anywhere.
+struct MapChances {
+  explicit MapChances(int half_octaves)
+      : settled(kOne - gap_share(half_octaves)), unsettled(std::min(gap_share(half_octaves), kOne / 16 * 15)) {}
+
+  RunChances& of(bool is_settled) { return is_settled ? settled : unsettled; }
+
+  // 2^(-half_octaves / 2).
+  static Fraction gap_share(int half_octaves) {
+    constexpr Fraction kRootOfHalf = 3'037'000'500;
+    return (half_octaves % 2 == 0 ? kOne : kRootOfHalf) >> (half_octaves / 2);
+  }
+  RunChances settled;
+  RunChances unsettled;
 };
 
 int power_of(int64_t run) { return 63 - std::countl_zero(static_cast<uint64_t>(run)); }
@@ -139,68 +178,141 @@ uint32_t checksum(const GapMap& map) {
   return static_cast<uint32_t>(hash);
 }
 
-int log2_mean_settled_run(const GapMap& map, int64_t runs) {
-  const int64_t settled = map.length - map.gap_count();
-  return std::clamp(power_of(std::max<int64_t>(settled / std::max<int64_t>((runs + 1) / 2, 1), 1)), 0, kMaxPower - 1);
+// log2 of the mean settled run, in halves, rounded.
+int mean_settled_run(const GapMap& map, int64_t runs) {
+  const int64_t settled = std::max<int64_t>(map.length - map.gap_count(), 1);
+  const int64_t mean = std::max<int64_t>((settled << 16) / std::max<int64_t>((runs + 1) / 2, 1), 1 << 16);
+  const int power = power_of(mean) - 16;
+  const int64_t fraction = mean >> power;
+  constexpr int64_t kQuarterOctave = 77'936;  // 65536 x 2^(1/4)
+  constexpr int64_t kThreeQuarters = 110'218;
+  return 2 * power + (fraction < kQuarterOctave ? 0 : (fraction < kThreeQuarters ? 1 : 2));
 }
 
-// The coded map, as far as it fits: `covered` is where the coding stopped, always after a settled run.
-struct Coded {
-  std::vector<uint8_t> bytes;
-  int64_t covered;
+struct Header {
+  uint32_t checksum = 0;
+  int mean = 0;
+  int64_t runs = 0;
+  bool starts_settled = false;
+
+  bool is_usual() const { return !starts_settled && runs % 2 == 0; }
+  uint64_t count() const {
+    if (is_usual()) return static_cast<uint64_t>(runs / 2 - 1);
+    return static_cast<uint64_t>(runs - 1) | (starts_settled ? uint64_t{1} << 24 : 0);
+  }
+  // Of the forms above; a count takes one byte more than its form.
+  unsigned form() const {
+    if (!is_usual()) return 3;
+    return count() < 1U << 8 ? 0 : (count() < 1U << 16 ? 1 : 2);
+  }
+  size_t size() const { return kMinHeader + form(); }
+
+  void append_to(std::vector<uint8_t>& bytes) const {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<uint8_t>(checksum >> shift));
+    bytes.push_back(static_cast<uint8_t>(static_cast<unsigned>(mean) << 2 | form()));
+    for (int i = static_cast<int>(form()); i >= 0; --i) bytes.push_back(static_cast<uint8_t>(count() >> (8 * i)));
+  }
 };
 
-Coded code(const GapMap& map, size_t max_bytes) {
-  RangeEncoder encoder;
-  const int64_t runs = count_runs(map);
-  const int log2_mean = log2_mean_settled_run(map, runs);
-  encoder.code_bits(checksum(map), kChecksumBits);
-  encoder.code_bits(static_cast<uint64_t>(log2_mean), 5);
-  encoder.code_bits(static_cast<uint64_t>(power_of(runs)), 5);
-  encoder.code_bits(static_cast<uint64_t>(runs), power_of(runs));
-  Runs reader(map);
-  encoder.code_bits(reader.settled() ? 1 : 0, 1);
-  RunChances settled(log2_mean);
-  RunChances unsettled(0);
+std::optional<Header> read_header(std::span<const uint8_t> bytes) {
+  if (bytes.size() < kMinHeader) return std::nullopt;
+  const unsigned form = bytes[4] & 3;
+  if (bytes.size() < kMinHeader + form) return std::nullopt;
+  Header header;
+  for (size_t i = 0; i < 4; ++i) header.checksum = header.checksum << 8 | bytes[i];
+  header.mean = bytes[4] >> 2;
+  int64_t count = 0;
+  for (size_t i = 0; i <= form; ++i) count = count << 8 | bytes[5 + i];
+  header.runs = form == 3 ? (count & 0xFF'FFFF) + 1 : (count + 1) * 2;
+  header.starts_settled = form == 3 && (count >> 24 & 1) != 0;
+  return header;
+}
+
+// The coded runs of a map, or of as much of it as fits, always up to a settled offset then.
+struct Coded {
+  Header header;
+  std::vector<uint8_t> runs;
   int64_t covered = 0;
-  while (!reader.done()) {
-    const bool is_settled = reader.settled();
-    code_run(encoder, is_settled ? settled : unsettled, reader.next());
-    // finish() adds up to eight bytes.
-    if (encoder.bytes_so_far() + 8 > max_bytes) break;
-    if (is_settled || reader.done()) covered = reader.at();
+};
+
+// Keeps the latest state of the coder that still fits. Each look costs a copy, so far from the limit there is none,
+// and near it few more than one per byte.
+class LatestFit {
+ public:
+  explicit LatestFit(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  bool is_passed_by(const RangeEncoder& encoder) const { return encoder.bytes_so_far() + kMinHeader > max_bytes_; }
+
+  void offer(const RangeEncoder& encoder, const Header& header, int64_t covered, bool is_last) {
+    const size_t bytes = encoder.bytes_so_far();
+    if (!is_last && (bytes + kNearLimit < max_bytes_ || (bytes == looked_at_ && ++looks_ > kMaxChecks))) return;
+    looked_at_ = bytes;
+    RangeEncoder copy = encoder;
+    std::vector<uint8_t> runs = copy.finish();
+    runs.resize(std::max(runs.size(), bytes));
+    if (header.size() + runs.size() <= max_bytes_) best_ = {header, std::move(runs), covered};
   }
-  return {encoder.finish(), covered};
+
+  Coded take() { return std::move(best_); }
+
+ private:
+  size_t max_bytes_;
+  size_t looked_at_ = SIZE_MAX;
+  size_t looks_ = 0;
+  Coded best_;
+};
+
+Coded code(const GapMap& map, int mean, size_t max_bytes) {
+  RangeEncoder encoder;
+  MapChances chances(mean);
+  LatestFit fit(max_bytes);
+  Runs reader(map);
+  Header header{.mean = mean, .starts_settled = reader.settled()};
+  while (!reader.done() && !fit.is_passed_by(encoder)) {
+    const bool is_settled = reader.settled();
+    code_run(encoder, chances.of(is_settled), reader.next());
+    ++header.runs;
+    if (is_settled || reader.done()) fit.offer(encoder, header, reader.at(), reader.done());
+  }
+  return fit.take();
 }
 
 size_t units_of(Carrier carrier, size_t bytes) {
   return 1 + (carrier == Carrier::kBase32768 ? base32768_units(bytes) : (bytes + 2) / 3 * 4);
 }
 
-EncodedMetadata carry(const std::vector<uint8_t>& bytes, Carrier carrier, int64_t covered) {
+size_t bytes_in(Carrier carrier, size_t units) {
+  if (units < 1) return 0;
+  units = std::min(units, size_t{1} << 32);  // No map takes more; keeps the product in range.
+  return carrier == Carrier::kBase32768 ? (units - 1) / 8 * kBase32768Bits + (units - 1) % 8 * kBase32768Bits / 8
+                                        : (units - 1) / 4 * 3;
+}
+
+EncodedMetadata carry(const Coded& coded, Carrier carrier) {
+  std::vector<uint8_t> bytes;
+  bytes.reserve(coded.header.size() + coded.runs.size());
+  coded.header.append_to(bytes);
+  bytes.insert(bytes.end(), coded.runs.begin(), coded.runs.end());
   EncodedMetadata encoded;
   encoded.text = carrier == Carrier::kBase32768 ? kBase32768Signature + encode_base32768(bytes)
                                                 : kBase64Signature + encode_base64(bytes);
   encoded.units = units_of(carrier, bytes.size());
-  encoded.covered = covered;
+  encoded.covered = coded.covered;
   return encoded;
 }
 
 Failure corrupt(const std::string& why) { return {"METADATA_CORRUPT", "a laneway gap map that " + why}; }
 
-// The map that the bytes say, unchecked; nullopt when they say none.
-std::optional<GapMap> decode_runs(RangeDecoder& decoder, Offset base) {
-  const int log2_mean = static_cast<int>(decoder.decode_bits(5));
-  const int power = static_cast<int>(decoder.decode_bits(5));
-  if (log2_mean >= kMaxPower || power >= kMaxPower) return std::nullopt;
-  const auto runs = static_cast<int64_t>(uint64_t{1} << power | decoder.decode_bits(power));
-  bool is_settled = decoder.decode_bits(1) != 0;
-  RunChances settled(log2_mean);
-  RunChances unsettled(0);
+// The map that the runs say, unchecked; nullopt when they say none.
+std::optional<GapMap> decode_runs(std::span<const uint8_t> bytes, const Header& header, Offset base) {
+  if (static_cast<size_t>(header.runs) > (bytes.size() + 8) * kMaxRunsPerByte) return std::nullopt;
+  RangeDecoder decoder(bytes);
+  MapChances chances(header.mean);
+  bool is_settled = header.starts_settled;
   GapMap map;
   map.base = base;
-  for (int64_t i = 0; i < runs; ++i) {
-    const int64_t run = decode_run(decoder, is_settled ? settled : unsettled);
+  for (int64_t i = 0; i < header.runs; ++i) {
+    const int64_t run = decode_run(decoder, chances.of(is_settled));
     if (run == 0 || run > kMaxGapMapLength - map.length) return std::nullopt;
     map.append_run(run, is_settled);
     is_settled = !is_settled;
@@ -211,20 +323,12 @@ std::optional<GapMap> decode_runs(RangeDecoder& decoder, Offset base) {
 }  // namespace
 
 EncodedMetadata encode_gap_map(const GapMap& map, Carrier carrier, size_t max_units) {
-  const size_t max_bytes =
-      max_units < 1 ? 0
-                    : (carrier == Carrier::kBase32768 ? (max_units - 1) * kBase32768Bits / 8 : (max_units - 1) / 4 * 3);
-  GapMap prefix = map.length > kMaxGapMapLength ? map.prefix(kMaxGapMapLength) : map;
-  // Where the whole does not fit, what was coded before the limit does, but for what its own header adds or saves.
-  while (!prefix.empty()) {
-    Coded coded = code(prefix, map.length == prefix.length ? max_bytes + 8 : SIZE_MAX);
-    if (coded.covered == prefix.length && coded.bytes.size() <= max_bytes) {
-      return carry(coded.bytes, carrier, prefix.length);
-    }
-    const int64_t shorter = std::min(coded.covered, prefix.length - std::max<int64_t>(prefix.length / 1'024, 1));
-    prefix = prefix.prefix(shorter);
-  }
-  return {};
+  if (map.length > kMaxGapMapLength) return encode_gap_map(map.prefix(kMaxGapMapLength), carrier, max_units);
+  if (map.empty()) return {};
+  Coded coded = code(map, mean_settled_run(map, count_runs(map)), bytes_in(carrier, max_units));
+  if (coded.covered == 0) return {};
+  coded.header.checksum = checksum(coded.covered == map.length ? map : map.prefix(coded.covered));
+  return carry(coded, carrier);
 }
 
 bool is_laneway_metadata(std::string_view text) {
@@ -236,14 +340,17 @@ Result<GapMap> decode_gap_map(Offset base, std::string_view text) {
   const Carrier carrier = text[0] == kBase32768Signature ? Carrier::kBase32768 : Carrier::kBase64;
   const auto bytes = carrier == Carrier::kBase32768 ? decode_base32768(text.substr(1)) : decode_base64(text.substr(1));
   if (!bytes) return corrupt("has characters that its carrier does not use");
-  RangeDecoder decoder(*bytes);
-  const auto expected = static_cast<uint32_t>(decoder.decode_bits(kChecksumBits));
-  const auto map = decode_runs(decoder, base);
+  const auto header = read_header(*bytes);
+  if (!header) return corrupt("ends before its runs");
+  const auto map = decode_runs(std::span(*bytes).subspan(header->size()), *header, base);
   if (!map) return corrupt("does not decode");
-  if (checksum(*map) != expected)
+  if (checksum(*map) != header->checksum) {
     return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed");
-  // Every map has one text: what differs from it was padded, cut or made up.
-  if (carry(code(*map, SIZE_MAX).bytes, carrier, map->length).text != text) return corrupt("is not as it was written");
+  }
+  // A map and its mean have one text: what differs from it was padded, cut or made up.
+  Coded again = code(*map, header->mean, SIZE_MAX);
+  again.header.checksum = header->checksum;
+  if (carry(again, carrier).text != text) return corrupt("is not as it was written");
   return *map;
 }
 

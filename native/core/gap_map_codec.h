@@ -2,9 +2,9 @@
 // Kafka's commit metadata.
 //
 // Layout: one signature character that names carrier and version and is never valid base64 (so that a Java reader
-// drops the string and goes on), then the carried bits: checksum over (base, length, bits), coded bits. The
-// checksum covers the base: a map that was moved to another offset is refused, because reading a wrong map would skip
-// messages.
+// drops the string and goes on), then the carried bytes: checksum over (base, length, bits), a short header, coded
+// runs (byte for byte in gap_map_codec.cc). The checksum covers the base: a map that was moved to another offset is
+// refused, because reading a wrong map would skip messages.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,7 @@ struct EncodedMetadata {
 };
 
 // Encodes as long a prefix of `map` as fits into `max_units`; never fails. Always ends on a settled offset when cut.
+// One pass over the runs that fit, whatever the map: about a millisecond for 4,096 units.
 EncodedMetadata encode_gap_map(const GapMap& map, Carrier carrier, size_t max_units);
 
 // True when `text` begins with the signature of this format (whether it is intact or not).
@@ -38,8 +39,9 @@ bool is_laneway_metadata(std::string_view text);
 // The longest map that decoding accepts, in offsets: bounds the memory that a hostile string can ask for (2 MiB).
 inline constexpr int64_t kMaxGapMapLength = int64_t{1} << 24;
 
-// Treats `text` as hostile. Failure codes: METADATA_FOREIGN (no signature), METADATA_CORRUPT (signature, but the rest
-// does not decode, or the checksum does not match `base`).
+// Treats `text` as hostile: time and memory are bounded by its length and by kMaxGapMapLength, whichever is less.
+// Failure codes: METADATA_FOREIGN (no signature), METADATA_CORRUPT (signature, but the rest does not decode, or the
+// checksum does not match `base`).
 Result<GapMap> decode_gap_map(Offset base, std::string_view text);
 
 }  // namespace laneway
