@@ -78,8 +78,7 @@ export class ParallelConsumer implements AsyncDisposable {
   readonly #partitions: RawTopicPartition[] = []
   #state: 'new' | 'running' | 'closed' = 'new'
   #closing: Promise<void> | undefined
-  #failure: unknown
-  #failed = false
+  #failure: LanewayError | undefined
   #finish: () => void = () => undefined
 
   /** @throws LanewayError `CONFIG_INVALID`: every wrong option is named; nothing is connected yet */
@@ -126,15 +125,11 @@ export class ParallelConsumer implements AsyncDisposable {
     const finished = new Promise<void>((resolve) => {
       this.#finish = resolve
     })
-    try {
-      translate(() => this.#raw.start())
-      await this.#config.engine.start(this.#hostFor(handler))
-    } catch (error) {
-      this.#fail(error)
-    }
+    // Not awaited: an engine that never ends to start must not keep run() from ending.
+    this.#start(handler).catch((error: unknown) => this.#fail(error))
     await finished
     await this.#closing
-    if (this.#failed) throw this.#failure
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   /**
@@ -166,13 +161,25 @@ export class ParallelConsumer implements AsyncDisposable {
     return this.#raw.stats()
   }
 
+  async #start(handler: Handler): Promise<void> {
+    translate(() => this.#raw.start())
+    await this.#config.engine.start(this.#hostFor(handler))
+  }
+
+  /** The group is left also where the engine cannot be stopped. */
   async #close(running: boolean, mode: StopMode, deadline: number): Promise<void> {
-    if (running) {
-      const { engine } = this.#config
-      await engine.stop(mode, deadline)
-      if (mode === 'drain') await engine.stop('abort', 0)
+    try {
+      if (running) await this.#stopEngine(mode, deadline)
+    } catch (error) {
+      this.#note(error)
     }
     await this.#raw.close()
+  }
+
+  async #stopEngine(mode: StopMode, deadline: number): Promise<void> {
+    const { engine } = this.#config
+    await engine.stop(mode, deadline)
+    if (mode === 'drain') await engine.stop('abort', 0)
   }
 
   #hostFor(handler: Handler): EngineHost {
@@ -195,7 +202,7 @@ export class ParallelConsumer implements AsyncDisposable {
   }
 
   #decide(error: unknown, message: Message, attempt: number): FailureDecision {
-    if (this.#failed) return { kind: 'stop' }
+    if (this.#failure !== undefined) return { kind: 'stop' }
     const { maxAttempts, delay } = this.#config.retry
     const { topic, partition, offset } = message
     const where = `${topic} [${partition}] at offset ${offset}`
@@ -218,12 +225,21 @@ export class ParallelConsumer implements AsyncDisposable {
 
   /** The consumer cannot go on: `run()` rejects with this as soon as everything is closed. */
   #fail(cause: unknown): void {
-    if (this.#failed || this.#state === 'closed') return
+    if (this.#failure !== undefined) return
+    if (this.#state === 'closed') {
+      // It ends as it was asked to; what is not settled comes again.
+      this.#logger.warn('failed while closing', { error: typed(cause) })
+      return
+    }
+    this.#note(cause)
+    this.close({ mode: 'abort' }).catch((error: unknown) => this.#logger.error('closing failed', { error }))
+  }
+
+  /** Only the first failure is why the consumer stops. */
+  #note(cause: unknown): void {
     const error = typed(cause)
-    this.#failed = true
-    this.#failure = error
     this.#logger.error('the consumer stops', { error })
-    this.close({ mode: 'abort' }).catch((cause: unknown) => this.#logger.error('closing failed', { error: cause }))
+    this.#failure ??= error
   }
 
   #onEvent(event: RawEvent): void {

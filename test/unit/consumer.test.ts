@@ -1,9 +1,21 @@
 /** ParallelConsumer against the embedded broker: it processes, retries, fails and closes as it says. */
+import { spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { type Handler, LanewayError, type Logger, ParallelConsumer, type ParallelConsumerOptions } from 'laneway'
+import { once } from 'node:events'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Engine,
+  type Handler,
+  LanewayError,
+  type Logger,
+  ParallelConsumer,
+  type ParallelConsumerOptions,
+} from 'laneway'
 import { MockBroker, TestProducer } from 'laneway/testing'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { sourceFile } from '../broker/package-root.js'
 
 interface Setting {
   broker: MockBroker
@@ -224,6 +236,71 @@ test('a consumer runs once', async (setting) => {
   const third = await rejectionOf(consumer.run(() => undefined))
   assert.ok(LanewayError.is(third) && third.code === 'CONSUMER_CLOSED')
 })
+
+test('an engine that does not start, or does not stop, ends run() with a typed error', async (setting) => {
+  const topic = await topicWith(setting, [])
+  const engines: readonly Engine[] = [
+    { start: () => failWith(new Error('broken engine')), stop: async () => undefined },
+    { start: () => Promise.reject(new Error('broken engine')), stop: async () => undefined },
+    { start: () => undefined, stop: () => Promise.reject(new Error('broken engine')) },
+  ]
+  for (const engine of engines) {
+    const consumer = consumerOf(setting, topic, { engine })
+    const running = rejectionOf(consumer.run(() => undefined))
+    await Promise.race([running, sleep(100)])
+    await consumer.close()
+    const error = await running
+    assert.ok(LanewayError.is(error))
+    assert.is(error.code, 'INTERNAL')
+    assert.match(error.message, 'broken engine')
+  }
+})
+
+test('an engine that never ends to start does not keep run() from ending', async (setting) => {
+  const engine: Engine = { start: () => new Promise(() => undefined), stop: async () => undefined }
+  const consumer = consumerOf(setting, await topicWith(setting, []), { engine })
+  const running = consumer.run(() => undefined)
+  await consumer.close()
+  await running
+})
+
+test('a message that exhausts its attempts while the consumer is closed is logged, and comes again', async (setting) => {
+  const topic = await topicWith(setting, ['a'])
+  const warnings: unknown[] = []
+  const logger: Logger = { ...silent, warn: (_, fields) => warnings.push(fields?.['error']) }
+  const consumer = consumerOf(setting, topic, { logger, retry: { maxAttempts: 1 } })
+  await consumer.run(() => {
+    void consumer.close()
+    return Promise.reject(new Error('no'))
+  })
+  assert.ok(warnings.some((error) => LanewayError.is(error) && error.code === 'RETRIES_EXHAUSTED'))
+  const seen: string[] = []
+  await runUntil(consumerOf(setting, topic), 1, ({ value }) => seen.push(String(value)))
+  assert.equal(seen, ['a'])
+})
+
+for (const [what, source, status] of [
+  ['a consumer that never runs does not keep its process', '', 0],
+  ['a consumer that runs does', 'void consumer.run(() => undefined)', undefined],
+] as const) {
+  test(what, async (setting) => {
+    const { broker } = setting
+    const topic = await topicWith(setting, [])
+    const kafka = { 'bootstrap.servers': broker.bootstrapServers, 'group.id': 'alive' }
+    const code = `import { ParallelConsumer } from 'laneway'
+      const consumer = new ParallelConsumer({ kafka: ${JSON.stringify(kafka)}, topics: ['${topic}'] })
+      ${source}
+      process.stdout.write('made')`
+    const cwd = dirname(sourceFile('package.json'))
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { cwd })
+    const ended = once(child, 'close')
+    await once(child.stdout, 'data')
+    const [seen] = await Promise.race([ended, sleep(status === 0 ? 10_000 : 1_000, [undefined])])
+    child.kill('SIGKILL')
+    await ended
+    assert.is(seen, status)
+  })
+}
 
 test('a handler that is no function is refused by name', async (setting) => {
   const consumer = consumerOf(setting, 'unused')
