@@ -51,6 +51,7 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
     for (Partition& other : partitions_) check_space(other);
     ring();
   }
+  if (starved_) relieve();
   return partition.epoch;
 }
 
@@ -182,8 +183,11 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
     }
   }
   if (before >= 0 && partition.tracker.committable() != before) partition.changed = true;
-  // Looked at again when something settles.
-  if (intake.window_full_ && !partition.tracker.idle()) partition.paused = true;
+  // Looked at again when something settles; something may have settled since it was refused.
+  if (intake.refused_ >= 0 && !partition.tracker.idle() &&
+      intake.refused_ - partition.tracker.committable() >= options_.max_window) {
+    partition.paused = true;
+  }
   reopen_held(partition);
   if (starved_) relieve();
   ring();

@@ -151,8 +151,8 @@ class Intake {
   size_t messages_left_ = 0;
   size_t bytes_left_ = 0;
   size_t staged_bytes_ = 0;
-  Offset window_base_ = -1;   // -1: the first message of the batch sets it
-  bool window_full_ = false;  // a message was refused because it is too far above the committable offset
+  Offset window_base_ = -1;  // -1: the first message of the batch sets it
+  Offset refused_ = -1;      // too far above the committable offset; -1: none was
   std::vector<uint32_t> reserved_;
   std::vector<Message*> reserved_messages_;
   std::vector<Staged> staged_;

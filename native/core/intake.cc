@@ -22,7 +22,7 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   epoch_ = epoch;
   messages_left_ = 0;
   staged_bytes_ = 0;
-  window_full_ = false;
+  refused_ = -1;
   const auto* found = dispatcher_.find_assigned(id);
   if (found == nullptr || found->epoch != epoch || found->draining || dispatcher_.stopped_) return 0;
   Dispatcher::Partition& partition = dispatcher_.partitions_[id];
@@ -50,7 +50,7 @@ bool Intake::add(const IncomingMessage& incoming) {
   // A message below it means a truncated log: the committable offset goes back to it at most.
   if (window_base_ < 0 || incoming.offset < window_base_) window_base_ = incoming.offset;
   if (incoming.offset - window_base_ >= dispatcher_.options_.max_window) {
-    window_full_ = true;
+    refused_ = incoming.offset;
     return false;
   }
 

@@ -6,7 +6,7 @@
 namespace laneway {
 
 namespace {
-constexpr size_t kMinSlabBytes = size_t{16} << 10;
+constexpr size_t kMinSlabBytes = size_t{4} << 10;
 constexpr size_t kMaxSlabBytes = size_t{256} << 10;
 // Slabs kept for reuse: warm memory is worth more than a small footprint here.
 constexpr size_t kMaxSpare = 16;

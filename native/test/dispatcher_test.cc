@@ -164,6 +164,19 @@ TEST(Intake, AMessageBeyondTheWindowPausesThePartitionUntilSomethingSettles) {
   EXPECT_EQ(offsets_of(harness.take()), Offsets{5'000'000'000});
 }
 
+TEST(Intake, AWindowThatOpenedBeforeTheBatchWasPublishedPausesNothing) {
+  Harness harness(options_with([](DispatcherOptions& options) { options.max_window = 64; }));
+  const uint64_t epoch = harness.assign();
+  harness.put({{0, "a"}, {1, "b"}});
+  const auto taken = harness.take();
+  harness.intake.open(0, epoch);
+  EXPECT_FALSE(harness.intake.add(to_incoming({64, "c"})));
+  harness.settle(taken[0]);  // b may stay where it is for long
+  harness.intake.publish();
+  EXPECT_FALSE(harness.stats_of(0).paused);
+  EXPECT_EQ(harness.put({{64, "c"}}), 1U);
+}
+
 TEST(Intake, ABatchThatWasNeverPublishedLeavesNothingBehind) {
   Dispatcher dispatcher({});
   {
@@ -966,7 +979,7 @@ TEST(Bytes, AStalledMessageDoesNotPinItsSlab) {
   }
   const DispatcherStats stats = harness.dispatcher.stats();
   EXPECT_GT(stats.compactions, 0U);
-  EXPECT_LE(stats.slab_bytes, 2 * options.max_buffered_bytes + 6 * 16'384);
+  EXPECT_LE(stats.slab_bytes, 2 * options.max_buffered_bytes + size_t{6} * 16'384);
   EXPECT_EQ(stats.buffered_messages, stalled.size());
   harness.settle_all(stalled, Outcome::kReleased);
   const auto again = harness.take();

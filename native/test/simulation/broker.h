@@ -1,65 +1,124 @@
-// What a broker keeps: logs with holes, and one committed offset with its metadata per partition. Everything that can
-// make offsets surprising happens here: compaction, transaction markers, late log starts, truncation.
+// What a broker keeps of one partition: a log with holes, and the group's committed offset with its metadata.
+// Everything that makes offsets surprising happens here: compaction, transaction markers, late log starts, retention,
+// truncation, jumps. It also holds the broker's side of the oracle: what is committed must be settled (P1).
 #pragma once
 
-#include <optional>
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "core/gap_map.h"
+#include "test/simulation/promise.h"
 #include "test/simulation/random.h"
+#include "test/simulation/traffic.h"
 
 namespace laneway::simulation {
 
-struct Record {
-  Offset offset;
-  std::optional<std::string> key;
-  std::string value;
-  // Settled in any life of any consumer.
-  bool ever_settled = false;
-};
-
-struct Log {
-  std::vector<Record> records;  // ascending offsets
-  Offset start = 0;
-  Offset end = 0;  // may lie above the last record: a transaction marker at the tail
-  Offset committed = -1;
-  std::string metadata;
-
-  void append(Random& random, const std::vector<std::optional<std::string>>& keys) {
-    const int kind = static_cast<int>(random.below(20));
-    if (kind == 0) end += 1;                      // a marker
-    if (kind == 1) end += random.between(1, 90);  // compacted away
-    std::string value(random.below(60), static_cast<char>('a' + random.below(26)));
-    records.push_back({end, keys[random.below(keys.size())], std::move(value)});
-    ++end;
-    if (kind == 2) ++end;  // a marker at the tail
+class Log {
+ public:
+  explicit Log(Random& random) {
+    const size_t what = random.below(20);
+    if (what >= 10) start_ = random.between(1, 1'000'000'000'000);
+    if (what == 19) start_ = kMaxOffset - 5'000;
+    end_ = start_;
+    // Few logs lie next to the largest offset, and those never jump.
+    jumps_ = what < 3;
   }
 
-  // Loses everything from `to` on.
+  Offset start() const { return start_; }
+  Offset end() const { return end_; }
+  size_t size() const { return records_.size(); }
+  // Counts truncations: what was read under an earlier generation may be gone.
+  uint32_t generation() const { return generation_; }
+
+  void append(Random& random, Traffic& traffic) {
+    const size_t kind = random.below(40);
+    if (kind < 2) ++end_;                          // a transaction marker
+    if (kind == 2) end_ += random.between(1, 90);  // compacted away before anyone read it
+    if (kind == 3 && jumps_) end_ += 5'000'000'000;
+    records_.push_back(traffic.make(random, end_));
+    ++end_;
+    if (kind == 4) end_ += random.between(1, 3);    // markers at the tail
+    if (kind == 5) end_ += random.between(1, 200);  // a tail that was compacted away
+    if (kind == 6 && jumps_) end_ += 5'000'000'000;
+  }
+
+  // Compacted away, or markers.
+  void skip(Offset count) { end_ += count; }
+  // The tail is lost, and other messages take its place.
   void truncate(Offset to) {
-    while (!records.empty() && records.back().offset >= to) records.pop_back();
-    end = to;
+    while (!records_.empty() && records_.back().offset >= to) records_.pop_back();
+    settled_below_ = std::min(settled_below_, records_.size());
+    end_ = to;
+    ++generation_;
+    if (committed_ < 0) return;
+    commit(std::min(committed_, to), {}, {});
+  }
+  // The head is deleted.
+  void retain_from(Offset from) {
+    const auto gone = std::find_if(records_.begin(), records_.end(), [&](const Record& r) { return r.offset >= from; });
+    settled_below_ -= std::min(settled_below_, static_cast<size_t>(gone - records_.begin()));
+    records_.erase(records_.begin(), gone);
+    start_ = std::max(start_, from);
+  }
+  void compact(Random& random) {
+    std::erase_if(records_, [&](const Record&) { return random.chance(20); });
+    settled_below_ = 0;
   }
 
   // The first record at or after `offset`; nullptr at the end.
-  Record* next(Offset offset) {
-    size_t low = 0;
-    size_t high = records.size();
-    while (low < high) {
-      const size_t middle = (low + high) / 2;
-      if (records[middle].offset < offset) {
-        low = middle + 1;
-      } else {
-        high = middle;
+  const Record* next(Offset offset) const {
+    const auto found = std::lower_bound(records_.begin(), records_.end(), offset,
+                                        [](const Record& record, Offset at) { return record.offset < at; });
+    return found == records_.end() ? nullptr : &*found;
+  }
+  void mark_settled(const Record& settled) {
+    const Record* record = next(settled.offset);
+    // After a truncation another record may have its offset.
+    if (record != nullptr && record->id == settled.id) records_[index_of(record)].settled = true;
+  }
+
+  Offset committed() const { return committed_; }
+  const std::string& metadata() const { return metadata_; }
+  const GapMap& committed_map() const { return committed_map_; }
+  // `map`: what `metadata` must decode to.
+  void commit(Offset offset, std::string metadata, GapMap map) {
+    committed_ = offset;
+    metadata_ = std::move(metadata);
+    committed_map_ = std::move(map);
+  }
+
+  // P1, as the broker sees it: nothing below the offset is unsettled, nothing that the map calls settled is.
+  void check_commit(const GapMap& map) {
+    while (settled_below_ < records_.size() && records_[settled_below_].settled) ++settled_below_;
+    for (size_t i = settled_below_; i < records_.size() && records_[i].offset <= map.highest(); ++i) {
+      const Record& record = records_[i];
+      if (map.is_settled(record.offset) && !record.settled) {
+        broken("P1", "offset %lld is committed as settled and is not; the commit is from %lld to %lld",
+               number(record.offset), number(map.base), number(map.highest()));
       }
     }
-    return low < records.size() ? &records[low] : nullptr;
   }
-  Record* at(Offset offset) {
-    Record* record = next(offset);
-    return record != nullptr && record->offset == offset ? record : nullptr;
+  // P1 and P6, when everything was healthy and is over.
+  void check_nothing_lost() const {
+    for (const Record& record : records_) {
+      if (!record.settled)
+        broken("P1", "offset %lld was lost; committed %lld", number(record.offset), number(committed_));
+    }
   }
+
+ private:
+  size_t index_of(const Record* record) const { return static_cast<size_t>(record - records_.data()); }
+
+  std::vector<Record> records_;  // ascending offsets
+  Offset start_ = 0;
+  Offset end_ = 0;  // may lie above the last record
+  bool jumps_ = false;
+  uint32_t generation_ = 0;
+  size_t settled_below_ = 0;  // every record before this index is settled
+  Offset committed_ = -1;
+  std::string metadata_;
+  GapMap committed_map_;
 };
 
 }  // namespace laneway::simulation

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "test/simulation/promise.h"
 #include "test/simulation/world.h"
 
 namespace {

@@ -1,150 +1,103 @@
-// The oracle: what must be true of one assignment of one partition, kept in the plainest way there is and fed from the
-// outside of the dispatcher only. It knows nothing of lanes, bits or slabs.
+// The oracle: what must be true of one assignment of one partition, kept in the plainest way there is (one sorted list
+// of unsettled messages, scanned) and fed from the outside of the dispatcher only. It knows nothing of bits, rings,
+// ready lists, heaps or slabs; what it counts must equal what the dispatcher counts, after every step.
 #pragma once
 
-#include <algorithm>
-#include <map>
 #include <optional>
-#include <set>
-#include <string>
+#include <vector>
 
 #include "core/dispatcher.h"
-#include "test/simulation/broker.h"
+#include "test/simulation/traffic.h"
 
 namespace laneway::simulation {
 
-// Thrown by a check; the message names the promise.
-struct Broken {
-  std::string what;
+// A published message that is not settled.
+struct Pending {
+  Record record;
+  size_t size;
+  uint32_t lane;
+  uint32_t failed = 0;
+  uint64_t lease = 0;  // 0: waits
+  size_t engine = 0;
 };
-
-inline void require(bool holds, const char* promise, const std::string& detail) {
-  if (!holds) throw Broken{std::string(promise) + ": " + detail};
-}
 
 class AssignmentModel {
  public:
-  AssignmentModel(Order order, std::optional<GapMap> recovered, int64_t max_window)
-      : order_(order), max_window_(max_window), recovered_(std::move(recovered)) {
-    if (recovered_) position_ = recovered_->base;
-  }
+  AssignmentModel(Order order, size_t keys, std::optional<GapMap> recovered, int64_t max_window);
 
   // A message was offered to the dispatcher and published.
-  void publish(const Record& record) {
-    if (position_ < 0 || record.offset < position_) rewind(record.offset);
-    position_ = record.offset + 1;
-    if (is_recovered(record.offset)) return;
-    const std::string lane = lane_of(record);
-    waiting_[lane].insert(record.offset);
-    lane_of_[record.offset] = lane;
-    unsettled_.insert(record.offset);
-  }
+  void publish(const Record& record, size_t size);
+  void reach_end(Offset end);
+  // P2, P3: message `i` of a run that starts now. The first must be the lowest of a lane that is open and idle, each
+  // other the lane's next.
+  const Pending& start(Offset offset, bool first_of_run, uint64_t lease, size_t engine);
+  // The message of this lease; nullptr when the lease is not valid (any more).
+  Pending* leased(Offset offset, uint64_t lease);
+  void settle(Pending& message);
+  // It and what is in flight above it in its lane wait again; `due_ms`: when it had failed, until when it is closed.
+  void give_back(Pending& message, std::optional<int64_t> due_ms);
+  void give_back_all(size_t engine);
+  // Lanes whose retry is due open.
+  void advance(int64_t now_ms);
 
-  // An end too far above the lowest unsettled message counts as soon as it is near enough.
-  void reach_end(Offset end) {
-    if (position_ < 0) position_ = end;
-    end_ = end;
-    see_end();
-  }
+  // A lane that could be started now, if the engines have room. `full`: only what fills gaps.
+  bool has_startable(bool full);
+  // True when the log's next record lies too far above the lowest unsettled one.
+  bool window_full(Offset next) const { return !pending_.empty() && next - base() >= max_window_; }
+  // P1 and P3 bit by bit.
+  void check(const GapMap& map) const;
 
-  // P2 and P3: a run that starts now must be the lane's lowest unsettled messages, with none of the lane in flight.
-  void start(const std::vector<Offset>& run, int64_t now_ms) {
-    const auto found = lane_of_.find(run.front());
-    require(found != lane_of_.end(), "P3",
-            "a message was started that is settled or was never published: offset " + std::to_string(run.front()));
-    const std::string& lane = found->second;
-    require(in_flight_[lane].empty(), "P2", "lane " + lane + " is in flight twice");
-    require(closed_until_[lane] <= now_ms, "P2", "lane " + lane + " started before its retry was due");
-    auto expected = waiting_[lane].begin();
-    for (const Offset offset : run) {
-      require(expected != waiting_[lane].end() && *expected == offset, "P2",
-              "lane " + lane + " started offset " + std::to_string(offset) + " out of order");
-      ++expected;
-      in_flight_[lane].insert(offset);
-    }
-  }
-
-  void settle(Offset offset) {
-    const std::string lane = lane_of_.at(offset);
-    in_flight_[lane].erase(offset);
-    waiting_[lane].erase(offset);
-    unsettled_.erase(offset);
-    lane_of_.erase(offset);
-    if (waiting_[lane].empty()) closed_until_.erase(lane);
-    see_end();
-  }
-
-  // The message and everything of its lane that is in flight above it wait again.
-  void give_back(Offset offset, int64_t closed_until_ms) {
-    const std::string& lane = lane_of_.at(offset);
-    auto& flying = in_flight_[lane];
-    flying.erase(flying.lower_bound(offset), flying.end());
-    closed_until_[lane] = std::max(closed_until_[lane], closed_until_ms);
-  }
-
-  // P1: nothing at or above the lowest unsettled message counts as committable, and the bits say exactly what is
-  // settled among what is known.
-  void check(const GapMap& map) const {
-    if (position_ < 0) return;
-    const Offset lowest = unsettled_.empty() ? position_ : *unsettled_.begin();
-    require(map.base == lowest, "P1",
-            "committable offset " + std::to_string(map.base) + ", lowest unsettled " + std::to_string(lowest));
-    for (Offset offset = map.base; offset <= map.highest(); ++offset) {
-      const bool settled = offset < position_ ? !unsettled_.contains(offset) : is_recovered(offset);
-      require(map.is_settled(offset) == settled, "P1",
-              "offset " + std::to_string(offset) + " is " + (settled ? "settled" : "not settled") +
-                  ", the gap map says otherwise");
-    }
-  }
-
-  bool is_recovered(Offset offset) const {
-    return recovered_ && offset < known_below_ && recovered_->is_settled(offset);
-  }
-  bool has_in_flight(Offset offset) const {
-    const auto lane = lane_of_.find(offset);
-    if (lane == lane_of_.end()) return false;
-    const auto flying = in_flight_.find(lane->second);
-    return flying != in_flight_.end() && flying->second.contains(offset);
-  }
+  bool started() const { return position_ >= 0; }
+  Offset base() const { return pending_.empty() ? position_ : pending_.front().record.offset; }
+  Offset position() const { return position_; }
+  Offset highest_settled() const { return std::max(highest_, base() - 1); }
+  bool knows_above_position() const { return recovered_ && recovered_->highest() >= position_; }
   Offset recovered_highest() const { return recovered_ ? recovered_->highest() : -1; }
+  // Of what is settled and delivered; not while recovery knows of more.
+  int64_t gaps() const;
+  size_t messages() const { return pending_.size(); }
+  size_t bytes() const { return bytes_; }
+  size_t in_flight() const { return in_flight_; }
+  size_t lanes() const { return lanes_in_use_; }
+  size_t executing_lanes() const { return executing_lanes_; }
+  size_t closed_lanes() const { return closed_lanes_; }
+  int64_t next_due_ms() const;
 
  private:
-  std::string lane_of(const Record& record) const {
-    if (order_ == Order::kPartition) return "all";
-    if (order_ == Order::kNone || !record.key) return "#" + std::to_string(record.offset);
-    return "k" + *record.key;
-  }
+  struct Lane {
+    size_t messages = 0;
+    size_t in_flight = 0;
+    bool retry = false;   // failed, others of its run still out
+    bool closed = false;  // until due_ms
+    int64_t due_ms = 0;
+    uint64_t seen = 0;
+  };
 
-  void see_end() {
-    if (end_ <= position_) return;
-    if (!unsettled_.empty() && end_ - 1 - *unsettled_.begin() >= max_window_) return;
-    position_ = end_;
-  }
-
-  // The log went back: what was known from `to` on is void.
-  void rewind(Offset to) {
-    end_ = -1;
-    known_below_ = std::min(known_below_, to);
-    for (auto at = unsettled_.lower_bound(to); at != unsettled_.end(); at = unsettled_.erase(at)) {
-      const std::string& lane = lane_of_.at(*at);
-      waiting_[lane].erase(*at);
-      in_flight_[lane].erase(*at);
-      if (waiting_[lane].empty()) closed_until_.erase(lane);
-      lane_of_.erase(*at);
-    }
-  }
+  bool is_recovered(Offset offset) const { return recovered_ && recovered_->is_settled(offset); }
+  uint32_t lane_for(const Record& record);
+  void leave(Pending& message);
+  void remove_from_lane(uint32_t lane);
+  void end_lease(uint32_t lane);
+  void see_end();
+  void rewind(Offset to);
+  std::vector<Pending>::iterator find(Offset offset);
 
   Order order_;
+  size_t keys_;
   int64_t max_window_;
   std::optional<GapMap> recovered_;
-  Offset known_below_ = kMaxOffset;
   Offset position_ = -1;
+  Offset highest_ = -1;
   Offset end_ = -1;
-  std::set<Offset> unsettled_;
-  std::map<Offset, std::string> lane_of_;
-  std::map<std::string, std::set<Offset>> waiting_;
-  std::map<std::string, std::set<Offset>> in_flight_;
-  std::map<std::string, int64_t> closed_until_;
+  std::vector<Pending> pending_;  // ascending offsets
+  std::vector<Lane> lanes_;       // first the keys', then those of messages that have one alone
+  std::vector<uint32_t> free_lanes_;
+  size_t bytes_ = 0;
+  size_t in_flight_ = 0;
+  size_t lanes_in_use_ = 0;
+  size_t executing_lanes_ = 0;
+  size_t closed_lanes_ = 0;
+  uint64_t walk_ = 0;
 };
 
 }  // namespace laneway::simulation

@@ -1,0 +1,229 @@
+// See model.h.
+#include "test/simulation/model.h"
+
+#include <algorithm>
+
+#include "test/simulation/promise.h"
+
+namespace laneway::simulation {
+
+AssignmentModel::AssignmentModel(Order order, size_t keys, std::optional<GapMap> recovered, int64_t max_window)
+    : order_(order), keys_(keys), max_window_(max_window), recovered_(std::move(recovered)), lanes_(keys + 1) {
+  if (!recovered_) return;
+  // Parts above the window are forgotten: they are run again.
+  recovered_ = recovered_->prefix(max_window);
+  position_ = recovered_->base;
+  highest_ = recovered_->highest();
+}
+
+void AssignmentModel::publish(const Record& record, size_t size) {
+  if (position_ < 0) position_ = record.offset;
+  if (record.offset < position_) rewind(record.offset);
+  if (record.offset > position_) highest_ = std::max(highest_, record.offset - 1);
+  position_ = record.offset + 1;
+  end_ = -1;
+  if (is_recovered(record.offset)) return;
+  pending_.push_back({record, size, lane_for(record)});
+  bytes_ += size;
+}
+
+void AssignmentModel::reach_end(Offset end) {
+  if (position_ < 0) position_ = end;
+  end_ = end;
+  see_end();
+}
+
+// An end too far above the lowest unsettled message counts as soon as it is near enough.
+void AssignmentModel::see_end() {
+  if (end_ <= position_) {
+    end_ = -1;
+    return;
+  }
+  if (!pending_.empty() && end_ - 1 - base() >= max_window_) return;
+  position_ = end_;
+  highest_ = std::max(highest_, end_ - 1);
+  end_ = -1;
+}
+
+const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t lease, size_t engine) {
+  const auto found = find(offset);
+  if (found == pending_.end()) broken("P3", "offset %lld was started; it is settled or never came", number(offset));
+  Lane& lane = lanes_[found->lane];
+  if (found->lease != 0) broken("P2", "offset %lld was started while it is in flight", number(offset));
+  if (first_of_run && lane.in_flight != 0) broken("P2", "offset %lld: its key is in flight already", number(offset));
+  if (lane.closed) broken("P2", "offset %lld was started before its key's retry was due", number(offset));
+  if (lane.messages > 1) {
+    for (auto at = pending_.begin(); at != found; ++at) {
+      if (at->lane == found->lane && (first_of_run || at->lease == 0)) {
+        broken("P2", "offset %lld was started before %lld of the same key", number(offset), number(at->record.offset));
+      }
+    }
+  }
+  if (lane.in_flight++ == 0) ++executing_lanes_;
+  ++in_flight_;
+  found->lease = lease;
+  found->engine = engine;
+  return *found;
+}
+
+Pending* AssignmentModel::leased(Offset offset, uint64_t lease) {
+  const auto found = find(offset);
+  return found == pending_.end() || found->lease != lease ? nullptr : &*found;
+}
+
+void AssignmentModel::settle(Pending& message) {
+  const uint32_t lane = message.lane;
+  highest_ = std::max(highest_, message.record.offset);
+  bytes_ -= message.size;
+  leave(message);
+  pending_.erase(pending_.begin() + (&message - pending_.data()));
+  remove_from_lane(lane);
+  end_lease(lane);
+  if (end_ >= 0) see_end();
+}
+
+void AssignmentModel::give_back(Pending& message, std::optional<int64_t> due_ms) {
+  const uint32_t number = message.lane;
+  Lane& lane = lanes_[number];
+  if (due_ms) {
+    ++message.failed;
+    lane.due_ms = lane.retry ? std::max(lane.due_ms, *due_ms) : *due_ms;
+    lane.retry = true;
+  }
+  for (size_t i = static_cast<size_t>(&message - pending_.data()); i < pending_.size(); ++i) {
+    if (pending_[i].lane == number && pending_[i].lease != 0) leave(pending_[i]);
+  }
+  end_lease(number);
+}
+
+void AssignmentModel::give_back_all(size_t engine) {
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (pending_[i].lease != 0 && pending_[i].engine == engine) give_back(pending_[i], std::nullopt);
+  }
+}
+
+void AssignmentModel::advance(int64_t now_ms) {
+  if (closed_lanes_ == 0) return;
+  for (Lane& lane : lanes_) {
+    if (!lane.closed || lane.due_ms > now_ms) continue;
+    lane.closed = false;
+    --closed_lanes_;
+  }
+}
+
+int64_t AssignmentModel::next_due_ms() const {
+  int64_t next = -1;
+  if (closed_lanes_ == 0) return next;
+  for (const Lane& lane : lanes_) {
+    if (lane.closed && (next < 0 || lane.due_ms < next)) next = lane.due_ms;
+  }
+  return next;
+}
+
+bool AssignmentModel::has_startable(bool full) {
+  ++walk_;
+  for (const Pending& message : pending_) {
+    if (full && message.record.offset > highest_settled()) return false;
+    Lane& lane = lanes_[message.lane];
+    if (lane.seen == walk_) continue;
+    lane.seen = walk_;
+    if (lane.in_flight == 0 && !lane.closed) return true;
+  }
+  return false;
+}
+
+int64_t AssignmentModel::gaps() const {
+  const auto end = std::upper_bound(pending_.begin(), pending_.end(), highest_settled(),
+                                    [](Offset at, const Pending& message) { return at < message.record.offset; });
+  return end - pending_.begin();
+}
+
+void AssignmentModel::check(const GapMap& map) const {
+  if (map.base != base() || map.highest() != highest_settled()) {
+    broken("P1", "the gap map is from %lld to %lld, unsettled from %lld, settled up to %lld", number(map.base),
+           number(map.highest()), number(base()), number(highest_settled()));
+  }
+  auto unsettled = pending_.begin();
+  for (Offset offset = map.base; offset <= map.highest(); ++offset) {
+    bool settled = true;
+    if (offset >= position_) {
+      settled = is_recovered(offset);
+    } else if (unsettled != pending_.end() && unsettled->record.offset == offset) {
+      settled = false;
+      ++unsettled;
+    }
+    if (map.is_settled(offset) != settled) {
+      broken(settled ? "P3" : "P1", "offset %lld is %s, the gap map says otherwise", number(offset),
+             settled ? "settled" : "not settled");
+    }
+  }
+}
+
+uint32_t AssignmentModel::lane_for(const Record& record) {
+  uint32_t number = 0;
+  if (order_ == Order::kPartition) {
+    number = static_cast<uint32_t>(keys_);
+  } else if (order_ == Order::kKey && record.key != kNullKey) {
+    number = static_cast<uint32_t>(record.key);
+  } else if (!free_lanes_.empty()) {
+    number = free_lanes_.back();
+    free_lanes_.pop_back();
+  } else {
+    number = static_cast<uint32_t>(lanes_.size());
+    lanes_.emplace_back();
+  }
+  if (lanes_[number].messages++ == 0) ++lanes_in_use_;
+  return number;
+}
+
+// The message is not in flight any more.
+void AssignmentModel::leave(Pending& message) {
+  if (message.lease == 0) return;
+  message.lease = 0;
+  --in_flight_;
+  if (--lanes_[message.lane].in_flight == 0) --executing_lanes_;
+}
+
+void AssignmentModel::remove_from_lane(uint32_t number) {
+  Lane& lane = lanes_[number];
+  if (--lane.messages != 0) return;
+  --lanes_in_use_;
+  if (lane.closed) --closed_lanes_;
+  lane = Lane{};
+  if (number > keys_) free_lanes_.push_back(number);
+}
+
+// The delay of a retry begins to count when nothing of the lane is out any more.
+void AssignmentModel::end_lease(uint32_t number) {
+  Lane& lane = lanes_[number];
+  if (lane.in_flight != 0 || !lane.retry) return;
+  lane.retry = false;
+  lane.closed = true;
+  ++closed_lanes_;
+}
+
+// The log went back: what was known from `to` on is void.
+void AssignmentModel::rewind(Offset to) {
+  end_ = -1;
+  // All of it below the position was delivered.
+  recovered_.reset();
+  while (!pending_.empty() && pending_.back().record.offset >= to) {
+    Pending& message = pending_.back();
+    bytes_ -= message.size;
+    leave(message);
+    const uint32_t lane = message.lane;
+    pending_.pop_back();
+    remove_from_lane(lane);
+  }
+  position_ = to;
+  highest_ = to - 1;
+  for (auto at = pending_.rbegin(); at != pending_.rend() && at->record.offset == highest_; ++at) --highest_;
+}
+
+std::vector<Pending>::iterator AssignmentModel::find(Offset offset) {
+  const auto found = std::lower_bound(pending_.begin(), pending_.end(), offset,
+                                      [](const Pending& message, Offset at) { return message.record.offset < at; });
+  return found != pending_.end() && found->record.offset == offset ? found : pending_.end();
+}
+
+}  // namespace laneway::simulation
