@@ -37,6 +37,17 @@ std::vector<Offset> GapMap::gaps() const {
   return found;
 }
 
+int64_t GapMap::run_at(int64_t index) const {
+  if (index >= length) return 0;
+  const uint64_t flip = is_settled(base + index) ? kAll : 0;
+  for (int64_t at = index; at < length; at = (at | 63) + 1) {
+    const uint64_t others = (settled[static_cast<size_t>(at / 64)] ^ flip) >> (at % 64);
+    // The zeros above the end end a settled run there; an unsettled one they would carry beyond it.
+    if (others != 0) return std::min(at + std::countr_zero(others), length) - index;
+  }
+  return length - index;
+}
+
 GapMap GapMap::prefix(int64_t new_length) const {
   GapMap cut;
   cut.base = base;

@@ -35,6 +35,8 @@ struct GapMap {
   int64_t gap_count() const;
   // Those offsets, ascending.
   std::vector<Offset> gaps() const;
+  // How many offsets from base + `index` on are like it: all settled or all not. 0 at the end of the map.
+  int64_t run_at(int64_t index) const;
   // The first `new_length` offsets of this map: a prefix of a gap map is still true. Ends with a settled offset, so
   // it may come out shorter.
   GapMap prefix(int64_t new_length) const;

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <cstdlib>
+#include <random>
 #include <string>
 
 #include "core/base64.h"
@@ -159,6 +160,79 @@ TEST(ConfluentCodec, RefusesHostileInputWithATypedFailure) {
     const auto decoded = decode_confluent_map(7, text, ZstdFrameCodec());
     ASSERT_FALSE(decoded);
     EXPECT_EQ(decoded.failure().code, "METADATA_FOREIGN");
+  }
+}
+
+TEST(ConfluentCodec, CutsNearTheLimitWhateverTheDensity) {
+  for (const int one_in : {2, 10, 100, 1'000}) {
+    std::mt19937_64 random(5);
+    std::vector<Offset> gaps;
+    for (Offset offset = 0; offset < 600'000; ++offset) {
+      if (random() % static_cast<uint64_t>(one_in) == 0) gaps.push_back(offset);
+    }
+    const GapMap map = GapMap::from_gaps(0, 600'000, gaps);
+    for (const size_t limit : {size_t{50}, size_t{400}, size_t{4'096}}) {
+      const EncodedMetadata encoded = encode_confluent_map(map, ZstdFrameCodec(), limit);
+      EXPECT_LE(encoded.units, limit);
+      EXPECT_EQ(encoded.units, encoded.text.size());
+      const auto decoded = decode_confluent_map(0, encoded.text, ZstdFrameCodec());
+      ASSERT_TRUE(decoded) << decoded.failure().message;
+      EXPECT_EQ(*decoded, encoded.covered == map.length ? map : map.prefix(encoded.covered));
+      // Where the limit is small, the next two runs may be what does not fit.
+      if (encoded.covered < map.length && limit >= 400) {
+        EXPECT_GE(static_cast<double>(encoded.units), 0.9 * static_cast<double>(limit)) << one_in << " to " << limit;
+      }
+    }
+  }
+  EXPECT_EQ(encode_confluent_map(GapMap::from_gaps(0, 9, std::vector<Offset>{0}), ZstdFrameCodec(), 3).text, "");
+}
+
+TEST(ConfluentCodec, WritesForeignMapsAsTheyAre) {
+  GapMap map{.base = 8, .length = 0, .settled = {}};
+  map.append_run(3, true);
+  map.append_run(200, false);
+  const EncodedMetadata encoded = encode_confluent_map(map, ZstdFrameCodec(), 4'096);
+  EXPECT_EQ(encoded.covered, map.length);
+  EXPECT_EQ(*decode_confluent_map(8, encoded.text, ZstdFrameCodec()), map);
+}
+
+TEST(ConfluentCodec, RefusesAMapThatLeavesTheRangeOfOffsets) {
+  const char* five_offsets = "bAAFEgA=";
+  EXPECT_TRUE(decode_confluent_map(kMaxOffset - 5, five_offsets, ZstdFrameCodec()));
+  for (const Offset base : {Offset{-1}, kMaxOffset - 4, INT64_MAX - 2}) {
+    const auto decoded = decode_confluent_map(base, five_offsets, ZstdFrameCodec());
+    ASSERT_FALSE(decoded) << base;
+    EXPECT_EQ(decoded.failure().code, "METADATA_CORRUPT");
+  }
+}
+
+TEST(ConfluentCodec, RefusesAFrameThatUnpacksToMoreThanAnyMapNeeds) {
+  for (const char magic : {'a', 's', 'J', 'p'}) {
+    std::vector<uint8_t> bytes = ZstdFrameCodec().compress(std::vector<uint8_t>(size_t{5} << 20));
+    ASSERT_LT(bytes.size(), 1'000U);
+    bytes.insert(bytes.begin(), static_cast<uint8_t>(magic));
+    const auto decoded = decode_confluent_map(0, encode_base64(bytes), ZstdFrameCodec());
+    ASSERT_FALSE(decoded) << magic;
+    EXPECT_EQ(decoded.failure().code, "METADATA_CORRUPT");
+  }
+}
+
+TEST(ZstdFrames, HoldNoContentSizeAndNothingAfterTheirEnd) {
+  const ZstdFrameCodec zstd;
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{200}, size_t{100'000}}) {
+    std::vector<uint8_t> plain(size);
+    for (size_t i = 0; i < size; ++i) plain[i] = static_cast<uint8_t>(i / 3);
+    std::vector<uint8_t> frame = zstd.compress(plain);
+    ASSERT_GT(frame.size(), 5U);
+    // Frame_Header_Descriptor of RFC 8878: content size flag, single segment, dictionary.
+    EXPECT_EQ(frame[4] & 0b1110'0011, 0);
+    EXPECT_EQ(zstd.decompress(frame.data(), frame.size(), size), plain);
+    if (size > 0) {
+      EXPECT_EQ(zstd.decompress(frame.data(), frame.size(), size - 1), std::nullopt);
+    }
+    EXPECT_EQ(zstd.decompress(frame.data(), frame.size() - 1, size), std::nullopt);
+    frame.push_back(0);
+    EXPECT_EQ(zstd.decompress(frame.data(), frame.size(), size), std::nullopt);
   }
 }
 

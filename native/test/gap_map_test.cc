@@ -42,6 +42,20 @@ TEST(GapMap, AnswersAsABitAtATimeWould) {
   }
 }
 
+TEST(GapMap, ARunEndsWhereTheBitsChange) {
+  std::mt19937_64 random(4);
+  for (size_t size = 0; size < 200; ++size) {
+    const auto bits = random_bits(random, size);
+    const GapMap map = of(3, bits);
+    for (size_t i = 0; i < size; ++i) {
+      size_t end = i;
+      while (end < size && bits[end] == bits[i]) ++end;
+      ASSERT_EQ(map.run_at(static_cast<int64_t>(i)), static_cast<int64_t>(end - i)) << i << " of " << size;
+    }
+    EXPECT_EQ(map.run_at(static_cast<int64_t>(size)), 0);
+  }
+}
+
 TEST(GapMap, EverythingBelowTheBaseIsSettledAndNothingAboveTheHighestIs) {
   const GapMap map = of(50, {false, true});
   EXPECT_TRUE(map.is_settled(49));
