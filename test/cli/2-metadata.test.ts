@@ -1,7 +1,7 @@
 /** `laneway metadata`: one line out for each line in, whatever comes in. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { laneway, linesOf } from './laneway.js'
+import { laneway, linesOf, startLaneway } from './laneway.js'
 
 const maps = [
   { base: 10, highest: 20, gaps: [10, 13] },
@@ -74,6 +74,23 @@ test('a line that is not valid gets an error, and the next line is read', async 
     assert.type(message, 'string')
   }
   assert.is(Object(answers.at(-1)).format, 'none')
+})
+
+test('white space and separators inside a line do not end it', async () => {
+  const lines = '{"offset":5,\r"metadata":""}\r\n{"offset":5,"metadata":"a\u2028b"}\n'
+  const answers = linesOf(await laneway(['metadata', 'decode'], lines))
+  assert.equal(answers[0], { format: 'none', base: 5, highest: 4, gaps: [] })
+  assert.is(Object(Object(answers[1]).error).code, 'METADATA_FOREIGN')
+  assert.is(answers.length, 2)
+})
+
+test('a reader that has had enough ends the command, without an error', async () => {
+  const many = toLines(Array.from({ length: 20_000 }, () => ({ base: 10, highest: 20, gaps: [10] })))
+  const { child, ended } = startLaneway(['metadata', 'encode'], many)
+  child.stdout?.once('data', () => child.stdout?.destroy())
+  const { status, stderr } = await ended
+  assert.is(status, 0)
+  assert.is(stderr, '')
 })
 
 test('a gap map that cannot exist is refused, by field', async () => {

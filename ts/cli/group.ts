@@ -25,6 +25,7 @@ interface PartitionReport {
   readonly lag: number
   /** `corrupt`: laneway's or Confluent's, but it does not decode. */
   readonly format: 'none' | 'laneway' | 'confluent' | 'foreign' | 'corrupt'
+  /** One below the offset where nothing above it is settled; -1 where nothing is known. */
   readonly highestSettled: number
   readonly gaps: number
   readonly note?: string
@@ -60,7 +61,7 @@ function read(partition: RawGroupPartition): ReadPartition {
     logEnd,
     lag: logEnd < 0 ? -1 : Math.max(logEnd - Math.max(offset, logStart), 0),
     format: isRead ? map.format : unread,
-    highestSettled: isRead ? map.highest : offset - 1,
+    highestSettled: Math.max(isRead ? map.highest : offset - 1, -1),
     gaps: isRead ? map.gaps.length : 0,
     ...(note === undefined ? {} : { note }),
   }

@@ -51,6 +51,12 @@ function reportFailure(error: unknown): void {
   process.exitCode = 1
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever reads has had enough.
+  if (error.code === 'EPIPE') process.exit()
+  throw error
+})
+
 try {
   await makeProgram().parseAsync()
 } catch (error) {

@@ -3,13 +3,14 @@
  * gets an error as its answer, and the next line is read.
  */
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { LanewayError, translate } from '../errors.js'
 import { addon, type RawCarrier } from '../native.js'
+import { linesOf, TOO_LONG } from './lines.js'
 import { wholeNumber } from './options.js'
 
+type Line = string | typeof TOO_LONG
 type Format = 'laneway' | 'confluent'
 
 interface EncodeOptions {
@@ -17,6 +18,9 @@ interface EncodeOptions {
   readonly carrier: RawCarrier
   readonly maxUnits: number
 }
+
+/** A map covers at most 2^24 offsets; longer lines than any sensible one of them are not read into memory. */
+const MAX_LINE_UNITS = 64 * 1024 * 1024
 
 const offset = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const decodeLine = z.object({ offset, metadata: z.string() })
@@ -30,7 +34,8 @@ function invalid(message: string): LanewayError {
   return new LanewayError('METADATA_INVALID', message)
 }
 
-function parse<T>(line: string, schema: z.ZodType<T>): T {
+function parse<T>(line: Line, schema: z.ZodType<T>): T {
+  if (line === TOO_LONG) throw invalid(`line: longer than ${MAX_LINE_UNITS} characters`)
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -42,13 +47,13 @@ function parse<T>(line: string, schema: z.ZodType<T>): T {
   throw invalid(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'line'}: ${message}`).join('; '))
 }
 
-function decode(line: string, format: Format | undefined): unknown {
+function decode(line: Line, format: Format | undefined): unknown {
   const { offset: base, metadata } = parse(line, decodeLine)
   const map = translate(() => addon.decodeMetadata(base, metadata, format ?? 'auto'))
   return { format: map.format, base: map.base, highest: map.highest, gaps: [...map.gaps] }
 }
 
-function encode(line: string, { format, carrier, maxUnits }: EncodeOptions): unknown {
+function encode(line: Line, { format, carrier, maxUnits }: EncodeOptions): unknown {
   const { base, highest, gaps } = parse(line, encodeLine)
   const encoded = translate(() =>
     addon.encodeMetadata(base, highest, Float64Array.from(gaps), format, carrier, maxUnits),
@@ -67,13 +72,8 @@ function answer(work: () => unknown): string {
   }
 }
 
-async function forEachLine(work: (line: string) => unknown): Promise<void> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads has had enough.
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+async function forEachLine(work: (line: Line) => unknown): Promise<void> {
+  for await (const line of linesOf(process.stdin, MAX_LINE_UNITS)) {
     if (!process.stdout.write(`${answer(() => work(line))}\n`)) await once(process.stdout, 'drain')
   }
 }
