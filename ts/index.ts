@@ -1,4 +1,7 @@
-/** The public surface of laneway, and nothing else. */
+/**
+ * The public surface of laneway, and nothing else: what is not exported here or in `laneway/testing` may change at any
+ * time. This file must not hold code of its own.
+ */
 export type { ParallelConsumerOptions } from './config.js'
 export { type CloseOptions, type ConsumerStats, ParallelConsumer } from './consumer.js'
 export { inline } from './engines/inline.js'

@@ -1,4 +1,7 @@
-/** `laneway consume`: the main job on a real broker, with a handler from a user's module. */
+/**
+ * `laneway consume`: the main job on a real broker, with a handler from a user's module, until a signal or idleness ends
+ * it. It only sets up what a program of the user's own would: what it does beyond the façade is to know when it is idle.
+ */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,7 @@
-/** Parsers of command-line values: what is not usable is refused with the option's name, before anything starts. */
+/**
+ * Parsers of command-line values: what is not usable is refused with the option's name, before anything starts. They know
+ * the form of a value only; what it means is for the command to say.
+ */
 import { InvalidArgumentError } from 'commander'
 
 export function wholeNumber(low: number, high: number): (text: string) => number {
