@@ -39,6 +39,8 @@ constexpr size_t kMinHeader = 6;
 constexpr uint16_t kTrust = 8;
 // A decision is never taken for surer than 24 / 65536 (range_coder.h), so it costs at least 1/1900 bit, a run as much.
 constexpr size_t kMaxRunsPerByte = 8 * 2'048;
+// Bounds the time that a hostile text can cost: 2^24 runs, which 3,451 units can hold, took 500 ms to decode.
+constexpr int64_t kMaxRuns = int64_t{1} << 22;
 // Two runs, the header and the coder's end together take fewer bytes than this.
 constexpr size_t kNearLimit = 128;
 constexpr size_t kMaxChecks = 512;
@@ -301,11 +303,22 @@ EncodedMetadata carry(const Coded& coded, Carrier carrier) {
   return encoded;
 }
 
+// Where the run after the first `count` begins.
+int64_t end_of_runs(const GapMap& map, int64_t count) {
+  Runs reader(map);
+  for (int64_t i = 0; i < count; ++i) reader.next();
+  return reader.at();
+}
+
 Failure corrupt(const std::string& why) { return {"METADATA_CORRUPT", "a laneway gap map that " + why}; }
 
-// The map that the runs say, unchecked; nullopt when they say none.
-std::optional<GapMap> decode_runs(std::span<const uint8_t> bytes, const Header& header, Offset base) {
-  if (static_cast<size_t>(header.runs) > (bytes.size() + 8) * kMaxRunsPerByte) return std::nullopt;
+// The map that the runs say, its checksum not yet compared.
+Result<GapMap> decode_runs(std::span<const uint8_t> bytes, const Header& header, Offset base) {
+  const int64_t most = std::min(kMaxRuns, static_cast<int64_t>((bytes.size() + 8) * kMaxRunsPerByte));
+  if (header.runs > most) {
+    return corrupt("claims " + std::to_string(header.runs) + " runs, where " + std::to_string(bytes.size()) +
+                   " bytes may hold " + std::to_string(most));
+  }
   RangeDecoder decoder(bytes);
   MapChances chances(header.mean);
   bool is_settled = header.starts_settled;
@@ -313,7 +326,9 @@ std::optional<GapMap> decode_runs(std::span<const uint8_t> bytes, const Header& 
   map.base = base;
   for (int64_t i = 0; i < header.runs; ++i) {
     const int64_t run = decode_run(decoder, chances.of(is_settled));
-    if (run == 0 || run > kMaxGapMapLength - map.length) return std::nullopt;
+    if (run == 0 || run > kMaxGapMapLength - map.length) {
+      return corrupt("claims more than the " + std::to_string(kMaxGapMapLength) + " offsets that a map may cover");
+    }
     map.append_run(run, is_settled);
     is_settled = !is_settled;
   }
@@ -325,7 +340,9 @@ std::optional<GapMap> decode_runs(std::span<const uint8_t> bytes, const Header& 
 EncodedMetadata encode_gap_map(const GapMap& map, Carrier carrier, size_t max_units) {
   if (map.length > kMaxGapMapLength) return encode_gap_map(map.prefix(kMaxGapMapLength), carrier, max_units);
   if (map.empty()) return {};
-  Coded coded = code(map, mean_settled_run(map, count_runs(map)), bytes_in(carrier, max_units));
+  const int64_t runs = count_runs(map);
+  if (runs > kMaxRuns) return encode_gap_map(map.prefix(end_of_runs(map, kMaxRuns)), carrier, max_units);
+  Coded coded = code(map, mean_settled_run(map, runs), bytes_in(carrier, max_units));
   if (coded.covered == 0) return {};
   coded.header.checksum = checksum(coded.covered == map.length ? map : map.prefix(coded.covered));
   return carry(coded, carrier);
@@ -339,19 +356,27 @@ Result<GapMap> decode_gap_map(Offset base, std::string_view text) {
   if (!is_laneway_metadata(text)) return Failure{"METADATA_FOREIGN", "metadata without laneway's signature"};
   const Carrier carrier = text[0] == kBase32768Signature ? Carrier::kBase32768 : Carrier::kBase64;
   const auto bytes = carrier == Carrier::kBase32768 ? decode_base32768(text.substr(1)) : decode_base64(text.substr(1));
-  if (!bytes) return corrupt("has characters that its carrier does not use");
+  if (!bytes) {
+    return corrupt(std::string("is not ") + (carrier == Carrier::kBase32768 ? "base32768" : "base64") +
+                   " after its signature");
+  }
   const auto header = read_header(*bytes);
-  if (!header) return corrupt("ends before its runs");
+  if (!header) return corrupt("has " + std::to_string(bytes->size()) + " bytes, which end inside its header");
   const auto map = decode_runs(std::span(*bytes).subspan(header->size()), *header, base);
-  if (!map) return corrupt("does not decode");
-  if (checksum(*map) != header->checksum) {
-    return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed");
+  if (!map) return map;
+  if (const uint32_t seen = checksum(*map); seen != header->checksum) {
+    return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed: its checksum is " +
+                   std::to_string(header->checksum) + ", the map's " + std::to_string(seen));
+  }
+  if (base < 0 || base > kMaxOffset || map->length > kMaxOffset - base) {
+    return corrupt("covers " + std::to_string(map->length) + " offsets from " + std::to_string(base) +
+                   ", which leaves the range of 0 to " + std::to_string(kMaxOffset));
   }
   // A map and its mean have one text: what differs from it was padded, cut or made up.
   Coded again = code(*map, header->mean, SIZE_MAX);
   again.header.checksum = header->checksum;
   if (carry(again, carrier).text != text) return corrupt("is not as it was written");
-  return *map;
+  return map;
 }
 
 }  // namespace laneway
