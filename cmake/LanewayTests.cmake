@@ -6,10 +6,6 @@ find_package(ZLIB REQUIRED)
 function(laneway_test name pattern)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${pattern}")
   if(LANEWAY_CORE_ONLY)
-    # Its compressed forms need zstd.
-    list(FILTER sources EXCLUDE REGEX "confluent_codec_test")
-  endif()
-  if(LANEWAY_CORE_ONLY)
     # The Confluent format is tested with the real zstd, which core knows as an interface only.
     list(FILTER sources EXCLUDE REGEX "confluent_codec_test")
   endif()

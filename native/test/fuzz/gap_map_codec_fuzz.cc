@@ -1,10 +1,14 @@
-// Feeds laneway's own metadata format: text as a hostile group member might have written it, and maps built from the
-// input, which must come back, alone of all texts one character away.
+// Feeds laneway's own metadata format: text as a hostile group member might have written it, hostile bytes in valid
+// carriers, and maps built from the input, which must come back, alone of all texts one character away: whether that
+// character is any byte or another of the carrier's own.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/base32768.h"
+#include "core/base64.h"
 #include "core/gap_map_codec.h"
 
 namespace {
@@ -24,6 +28,15 @@ void decode_text(std::string_view text) {
   }
 }
 
+// One bit of what is carried, changed: the text stays one of the carrier's.
+std::string with_carried_bit_changed(const std::string& text, size_t which) {
+  const bool is_base64 = text[0] == '!';
+  const std::string_view body = std::string_view(text).substr(1);
+  std::vector<uint8_t> bytes = *(is_base64 ? decode_base64(body) : decode_base32768(body));
+  bytes[which / 8 % bytes.size()] ^= static_cast<uint8_t>(1 << (which % 8));
+  return text[0] + (is_base64 ? encode_base64(bytes) : encode_base32768(bytes));
+}
+
 void round_trip(const uint8_t* data, size_t size) {
   GapMap map;
   map.base = data[0] * Offset{1'000'003};
@@ -36,6 +49,9 @@ void round_trip(const uint8_t* data, size_t size) {
   const auto decoded = decode_gap_map(map.base, encoded.text);
   GapMap covered = encoded.covered == map.length ? map : map.prefix(encoded.covered);
   require(decoded && *decoded == covered);
+  require(!decode_gap_map(map.base + 1, encoded.text));
+  const std::string flipped = with_carried_bit_changed(encoded.text, data[size - 1] * size_t{257} + data[size / 2]);
+  require(flipped == encoded.text || !decode_gap_map(map.base, flipped));
   std::string changed = encoded.text;
   changed[data[size - 1] % changed.size()] ^= static_cast<char>(1 << (data[0] % 6));
   const auto other = decode_gap_map(map.base, changed);
@@ -48,6 +64,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   decode_text({reinterpret_cast<const char*>(data), size});
   decode_text("~" + std::string(reinterpret_cast<const char*>(data), size));
+  decode_text("~" + encode_base32768({data, size}));
+  decode_text("!" + encode_base64({data, size}));
   round_trip(data, size);
   return 0;
 }
