@@ -118,4 +118,97 @@ std::byte* Intake::allocate(uint32_t slot, size_t size, Slab*& slab) {
   return at + sizeof(SlabRecord);
 }
 
+// --- The dispatcher's part -------------------------------------------------------------------------------------------
+
+void Dispatcher::reserve_for(Intake& intake) {
+  while (intake.reserved_.size() < intake.messages_left_) {
+    const uint32_t slot = messages_.acquire();
+    intake.reserved_.push_back(slot);
+    intake.reserved_messages_.push_back(&messages_.at(slot));
+  }
+}
+
+Slab* Dispatcher::acquire_slab(Lock& lock, size_t footprint) {
+  while (slabs_.at_limit() && slabs_.emptiest() != nullptr) {
+    wait_for_copies(lock);
+    // Waiting gave the lock away: the slab may be gone.
+    Slab* slab = slabs_.emptiest();
+    if (slab != nullptr) compact(slab);
+    resume_copies();
+  }
+  return slabs_.acquire(footprint);
+}
+
+bool Dispatcher::publish(Lock& lock, Intake& intake) {
+  const PartitionId id = intake.partition_;
+  Partition& partition = partition_at(id);
+  bool placed = true;
+  const Offset before = partition.tracker.committable();
+  for (const Intake::Staged& staged : intake.staged_) {
+    if (!partition.assigned || partition.epoch != intake.epoch_) {
+      messages_.release(staged.slot);
+      continue;
+    }
+    const Offset offset = messages_.at(staged.slot).offset;
+    OffsetTracker::Delivery delivery = partition.tracker.deliver(offset);
+    if (delivery == OffsetTracker::Delivery::kRewound) {
+      // The log was truncated: what was seen from here on is gone, and other messages have these offsets now.
+      wait_for_copies(lock);
+      resume_copies();
+      // Waiting gave the lock away.
+      if (!partition.assigned || partition.epoch != intake.epoch_) {
+        messages_.release(staged.slot);
+        continue;
+      }
+      drop_from(id, offset);
+      partition.tracker.rewind(offset);
+      partition.changed = true;
+      ++rewinds_;
+      delivery = partition.tracker.deliver(offset);
+    }
+    if (delivery == OffsetTracker::Delivery::kNew) {
+      ++delivered_;
+      enqueue(partition, id, staged);
+    } else {
+      if (delivery == OffsetTracker::Delivery::kAlreadySettled) ++skipped_settled_;
+      if (delivery == OffsetTracker::Delivery::kWindowFull) placed = false;
+      messages_.release(staged.slot);
+    }
+  }
+  if (before >= 0 && partition.tracker.committable() != before) partition.changed = true;
+  // Looked at again when something settles; something may have settled since it was refused.
+  if (intake.refused_ >= 0 && !partition.tracker.idle() &&
+      intake.refused_ - partition.tracker.committable() >= options_.max_window) {
+    partition.paused = true;
+  }
+  reopen_held(partition);
+  if (starved_) relieve();
+  ring();
+  return placed;
+}
+
+void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged) {
+  Message& message = messages_.at(staged.slot);
+  bool created = true;
+  const uint32_t number = staged.keyed ? lanes_.find_or_create(staged.hash, id, created) : lanes_.create_alone(id);
+  Lane& lane = lanes_.at(number);
+  message.lane = number;
+  message.state = MessageState::kQueued;
+  if (lane.head == kNil) {
+    lane.head = staged.slot;
+  } else {
+    messages_.at(lane.tail).next = staged.slot;
+  }
+  lane.tail = staged.slot;
+  ++lane.queued;
+
+  const size_t size = message.size();
+  slabs_.add_live(message.slab, slab_footprint(size));
+  ++partition.buffered_messages;
+  partition.buffered_bytes += size;
+  ++buffered_messages_;
+  buffered_bytes_ += size;
+  if (created) make_ready(number);
+}
+
 }  // namespace laneway

@@ -1,0 +1,199 @@
+// Which lanes may start, and handing their messages to engines: see dispatcher.h.
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <utility>
+
+#include "core/dispatcher.h"
+
+namespace laneway {
+
+namespace {
+
+// Lanes taken from one partition before the next one has its turn.
+constexpr size_t kPartitionTurn = 64;
+// A batch is one buffer with 32-bit positions.
+constexpr size_t kMaxBatchBytes = size_t{1} << 30;
+
+}  // namespace
+
+bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell) {
+  const Lock lock(mutex_);
+  for (size_t i = 0; i <= takers_.size() && i < 255; ++i) {
+    if (i == takers_.size()) takers_.push_back(nullptr);
+    if (takers_[i] != nullptr) continue;
+    takers_[i] = &taker;
+    taker.id_ = static_cast<uint8_t>(i);
+    taker.doorbell_ = std::move(doorbell);
+    taker.idle_ = false;
+    return true;
+  }
+  return false;
+}
+
+void Dispatcher::detach(Taker& taker, int64_t now_ms) {
+  const Lock lock(mutex_);
+  if (taker.id_ >= takers_.size() || takers_[taker.id_] != &taker) return;
+  for (uint32_t number = 0; number < lanes_.extent(); ++number) {
+    if (lanes_.at(number).state != LaneState::kExecuting) continue;
+    for (uint32_t slot = lanes_.at(number).head; slot != kNil; slot = messages_.at(slot).next) {
+      const Message& message = messages_.at(slot);
+      if (message.state != MessageState::kLeased || message.taker != taker.id_) continue;
+      settle_one({message.lease, slot, 0, Outcome::kReleased}, now_ms);
+      break;
+    }
+  }
+  takers_[taker.id_] = nullptr;
+  taker.doorbell_ = nullptr;
+  ring();
+}
+
+size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
+  Lock lock(mutex_);
+  while (exclusive_.load(std::memory_order_relaxed)) copies_changed_.wait(lock);
+  taker.picked_.clear();
+  taker.run_starts_.clear();
+  taker.run_partitions_.clear();
+  taker.payload_bytes_ = 0;
+  taker.first_lease_ = next_lease_;
+  max_bytes = std::min(max_bytes, kMaxBatchBytes);
+  while (has_work() && taker.picked_.size() < max_messages &&
+         (taker.picked_.empty() || taker.payload_bytes_ < max_bytes)) {
+    const PartitionId id = active_.front();
+    active_.pop_front();
+    Partition& partition = partitions_[id];
+    partition.active = false;
+    if (!partition.assigned || partition.draining) continue;
+    if (partition.metadata_full) prefer_lowest(partition);
+    for (size_t turn = 0; turn < kPartitionTurn && executing_lanes_ < options_.concurrency; ++turn) {
+      if (taker.picked_.size() >= max_messages) break;
+      if (!taker.picked_.empty() && taker.payload_bytes_ >= max_bytes) break;
+      const uint32_t lane = next_startable(partition);
+      if (lane == kNil) break;
+      lease_run(taker, lane, max_messages, max_bytes);
+    }
+    if (!partition.ready.empty()) activate(id);
+  }
+  taker.idle_ = taker.picked_.empty();
+  if (!taker.idle_) copying_.fetch_add(1, std::memory_order_relaxed);
+  in_flight_ += taker.picked_.size();
+  return taker.picked_.size();
+}
+
+void Dispatcher::end_copy() {
+  if (copying_.fetch_sub(1) == 1 && exclusive_.load()) {
+    const Lock lock(mutex_);
+    copies_changed_.notify_all();
+  }
+}
+
+void Dispatcher::make_ready(uint32_t number) {
+  Lane& lane = lanes_.at(number);
+  lane.state = LaneState::kReady;
+  Partition& partition = partitions_[lane.partition];
+  lanes_.push_back(partition.ready, number);
+  activate(lane.partition);
+}
+
+void Dispatcher::activate(PartitionId id) {
+  Partition& partition = partitions_[id];
+  if (partition.active || partition.draining) return;
+  partition.active = true;
+  active_.push_back(id);
+}
+
+// The next lane of the partition that may start, out of its list; kNil when there is none.
+uint32_t Dispatcher::next_startable(Partition& partition) {
+  while (!partition.ready.empty()) {
+    const uint32_t lane = lanes_.pop_front(partition.ready);
+    if (!partition.metadata_full || head_offset(lane) <= partition.tracker.highest_settled()) return lane;
+    lanes_.at(lane).state = LaneState::kHeld;
+    partition.held.push_back({head_offset(lane), lane});
+    std::push_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
+  }
+  return kNil;
+}
+
+// A held lane opens when the map has room again, and when something above its head is settled: then it fills a gap.
+// Without the second, a partition could stand still for good whose remaining gaps are all in lanes held earlier.
+void Dispatcher::reopen_held(Partition& partition) {
+  const Offset limit =
+      partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
+  while (!partition.held.empty() && partition.held.front().head <= limit) {
+    const uint32_t lane = partition.held.front().lane;
+    std::pop_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
+    partition.held.pop_back();
+    make_ready(lane);
+  }
+}
+
+// Puts the lane with the lowest offset in front: in a partition whose gap map is full, only that one moves the
+// committable offset.
+void Dispatcher::prefer_lowest(Partition& partition) {
+  uint32_t best = kNil;
+  uint32_t before_best = kNil;
+  uint32_t previous = kNil;
+  for (uint32_t lane = partition.ready.head; lane != kNil; lane = lanes_.at(lane).next) {
+    if (best == kNil || head_offset(lane) < head_offset(best)) {
+      best = lane;
+      before_best = previous;
+    }
+    previous = lane;
+  }
+  if (best == kNil || before_best == kNil) return;
+  lanes_.at(before_best).next = lanes_.at(best).next;
+  if (partition.ready.tail == best) partition.ready.tail = before_best;
+  lanes_.push_front(partition.ready, best);
+}
+
+Offset Dispatcher::head_offset(uint32_t lane) const { return messages_.at(lanes_.at(lane).head).offset; }
+
+void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, size_t max_bytes) {
+  Lane& lane = lanes_.at(number);
+  Partition& partition = partitions_[lane.partition];
+  const Offset limit =
+      partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
+  const size_t room = std::min<size_t>(max_messages - taker.picked_.size(), options_.max_run_length);
+  taker.run_starts_.push_back(static_cast<uint32_t>(taker.picked_.size()));
+  taker.run_partitions_.push_back(lane.partition);
+  for (uint32_t slot = lane.head; slot != kNil && lane.leased < room;) {
+    Message& message = messages_.at(slot);
+    const uint32_t next = message.next;
+    if (next != kNil) __builtin_prefetch(&messages_.at(next));
+    const size_t size = message.size();
+    if (lane.leased > 0 && (message.offset > limit || taker.payload_bytes_ + size > max_bytes)) break;
+    message.state = MessageState::kLeased;
+    message.lease = next_lease_++;
+    message.taker = taker.id_;
+    taker.picked_.push_back({message.data, message.offset, message.timestamp_ms, slot, message.key_size,
+                             message.value_size, message.header_size, message.failed_attempts + 1U});
+    taker.payload_bytes_ += size;
+    ++lane.leased;
+    --lane.queued;
+    slot = next;
+  }
+  lane.state = LaneState::kExecuting;
+  ++executing_lanes_;
+  partition.in_flight += lane.leased;
+}
+
+void Dispatcher::ring() {
+  if (!has_work()) return;
+  for (Taker* taker : takers_) {
+    if (taker == nullptr || !taker->idle_) continue;
+    taker->idle_ = false;
+    taker->doorbell_();
+  }
+}
+
+void Dispatcher::stop_taking() {
+  const Lock lock(mutex_);
+  stopped_ = true;
+}
+
+size_t Dispatcher::in_flight() const {
+  const Lock lock(mutex_);
+  return in_flight_;
+}
+
+}  // namespace laneway
