@@ -6,7 +6,7 @@
  */
 import type { Message } from './ports/engine.js'
 
-const HEADER_BYTES = 16
+const HEADER_BYTES = 24
 
 export type PartitionName = (id: number) => { readonly topic: string; readonly partition: number }
 
@@ -17,11 +17,14 @@ export class MessageBatch {
   readonly firstLease: number
   readonly offsets: Float64Array
   readonly timestamps: Float64Array
+  /** ms since the epoch, -1: none; undefined where no message of the batch has failed before. */
+  readonly firstFailures: Float64Array | undefined
   readonly slots: Uint32Array
   readonly data: Uint32Array
   readonly keySizes: Int32Array
   readonly valueSizes: Int32Array
   readonly headerSizes: Uint32Array
+  /** 0: not to be run, because its key is poison. */
   readonly attempts: Uint32Array
   /** Index of each run's first message; one more entry than runs, the last is `count`. */
   readonly runStarts: Uint32Array
@@ -29,9 +32,10 @@ export class MessageBatch {
   readonly buffer: ArrayBuffer
 
   constructor(buffer: ArrayBuffer) {
-    const sizes = new Uint32Array(buffer, 0, 2)
+    const sizes = new Uint32Array(buffer, 0, 6)
     const count = sizes[0] ?? 0
     const runs = sizes[1] ?? 0
+    const anyFailed = sizes[4] === 1
     let at = HEADER_BYTES
     const next = (bytes: number): number => {
       const from = at
@@ -44,6 +48,7 @@ export class MessageBatch {
     this.firstLease = new Float64Array(buffer, 8, 1)[0] ?? 0
     this.offsets = new Float64Array(buffer, next(8 * count), count)
     this.timestamps = new Float64Array(buffer, next(8 * count), count)
+    this.firstFailures = anyFailed ? new Float64Array(buffer, next(8 * count), count) : undefined
     this.slots = new Uint32Array(buffer, next(4 * count), count)
     this.data = new Uint32Array(buffer, next(4 * count), count)
     this.keySizes = new Int32Array(buffer, next(4 * count), count)

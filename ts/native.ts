@@ -141,7 +141,7 @@ export interface RawPartitionStats extends RawTopicPartition {
 export interface RawStats {
   readonly lanes: number
   readonly executingLanes: number
-  readonly retryingLanes: number
+  readonly waitingLanes: number
   readonly bufferedMessages: number
   readonly bufferedBytes: number
   readonly slabBytes: number

@@ -270,7 +270,7 @@ Napi::Value ConsumerBinding::stats(const Napi::CallbackInfo& info) {
   const std::pair<const char*, double> counts[] = {
       {"lanes", static_cast<double>(stats.dispatcher.lanes)},
       {"executingLanes", static_cast<double>(stats.dispatcher.executing_lanes)},
-      {"retryingLanes", static_cast<double>(stats.dispatcher.retrying_lanes)},
+      {"waitingLanes", static_cast<double>(stats.dispatcher.waiting_lanes)},
       {"bufferedMessages", static_cast<double>(stats.dispatcher.buffered_messages)},
       {"bufferedBytes", static_cast<double>(stats.dispatcher.buffered_bytes)},
       {"slabBytes", static_cast<double>(stats.dispatcher.slab_bytes)},

@@ -2,10 +2,14 @@
 #include "core/dispatcher.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace laneway {
 
-Dispatcher::Dispatcher(const DispatcherOptions& options) : options_(options), slabs_(options.max_buffered_bytes) {}
+Dispatcher::Dispatcher(const DispatcherOptions& options)
+    : options_(options),
+      slabs_(options.max_buffered_bytes),
+      key_failures_(options.poison_after, options.poison_cool_down_ms) {}
 
 // --- Assignment ------------------------------------------------------------------------------------------------------
 
@@ -24,7 +28,9 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
   partition.draining = false;
   partition.paused = false;
   partition.metadata_full = false;
+  partition.full_ms = 0;
   partition.changed = false;
+  drop_outputs(partition.outputs);
   partition.epoch = next_epoch_++;
   holes_ += static_cast<uint64_t>(partition.tracker.holes());
   if (committed) {
@@ -59,6 +65,7 @@ void Dispatcher::release(PartitionId id) {
   drop_from(id, 0);
   resume_copies();
   Partition& partition = partitions_[id];
+  drop_outputs(partition.outputs);
   partition.assigned = false;
   partition.epoch = 0;
   holes_ += static_cast<uint64_t>(partition.tracker.holes());
@@ -119,17 +126,28 @@ std::vector<CommitSnapshot> Dispatcher::changed() {
   for (PartitionId id = 0; id < partitions_.size(); ++id) {
     Partition& partition = partitions_[id];
     if (!partition.assigned || !partition.changed || !partition.tracker.started()) continue;
-    partition.changed = false;
-    snapshots.push_back({id, partition.epoch, partition.tracker.snapshot()});
+    snapshots.push_back(std::move(*collect_from(partition, id)));
   }
   return snapshots;
+}
+
+std::optional<CommitSnapshot> Dispatcher::collect(PartitionId id) {
+  const Lock lock(mutex_);
+  if (find_assigned(id) == nullptr) return std::nullopt;
+  return collect_from(partitions_[id], id);
+}
+
+std::optional<CommitSnapshot> Dispatcher::collect_from(Partition& partition, PartitionId id) {
+  if (!partition.tracker.started()) return std::nullopt;
+  partition.changed = false;
+  return CommitSnapshot{id, partition.epoch, partition.tracker.snapshot(), std::exchange(partition.outputs, {})};
 }
 
 std::optional<CommitSnapshot> Dispatcher::snapshot(PartitionId id) const {
   const Lock lock(mutex_);
   const Partition* partition = find_assigned(id);
   if (partition == nullptr || !partition->tracker.started()) return std::nullopt;
-  return CommitSnapshot{id, partition->epoch, partition->tracker.snapshot()};
+  return CommitSnapshot{id, partition->epoch, partition->tracker.snapshot(), {}};
 }
 
 void Dispatcher::mark_changed(PartitionId id, uint64_t epoch) {
@@ -144,6 +162,11 @@ void Dispatcher::set_metadata_full(PartitionId id, bool full) {
   Partition& partition = partitions_[id];
   if (partition.metadata_full == full) return;
   partition.metadata_full = full;
+  if (full) {
+    partition.full_since_ms = now_ms_;
+  } else {
+    partition.full_ms += now_ms_ - partition.full_since_ms;
+  }
   reopen_held(partition);
   ring();
 }
@@ -153,7 +176,9 @@ DispatcherStats Dispatcher::stats() const {
   DispatcherStats stats{};
   stats.lanes = lanes_.count();
   stats.executing_lanes = executing_lanes_;
-  stats.retrying_lanes = timers_.size();
+  stats.waiting_lanes = waiting_lanes_;
+  stats.blocked_lanes = blocked_lanes_;
+  stats.withheld = withheld_;
   stats.buffered_messages = buffered_messages_;
   stats.buffered_bytes = buffered_bytes_;
   stats.slab_bytes = slabs_.used_bytes();
@@ -166,6 +191,9 @@ DispatcherStats Dispatcher::stats() const {
   stats.holes = holes_;
   stats.rewinds = rewinds_;
   stats.compactions = compactions_;
+  stats.failing_keys = key_failures_.count();
+  stats.poisonings = key_failures_.openings();
+  stats.output_bytes = output_bytes_;
   for (PartitionId id = 0; id < partitions_.size(); ++id) {
     const Partition& partition = partitions_[id];
     if (!partition.assigned) continue;
@@ -174,7 +202,8 @@ DispatcherStats Dispatcher::stats() const {
     stats.partitions.push_back({id, partition.epoch, tracker.committable(), tracker.highest_settled(),
                                 tracker.position(), tracker.started() ? tracker.gap_count() : 0,
                                 partition.buffered_messages, partition.buffered_bytes, partition.in_flight,
-                                partition.paused, partition.metadata_full});
+                                partition.paused, partition.metadata_full,
+                                partition.full_ms + (partition.metadata_full ? now_ms_ - partition.full_since_ms : 0)});
   }
   return stats;
 }

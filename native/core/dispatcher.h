@@ -15,7 +15,11 @@
 //   a change of state, and a failed message cannot lose its place.
 // - A settlement names a slot and a lease id. Lease ids are given once in a dispatcher's life, so a settlement from an
 //   earlier epoch, an earlier attempt or a second time finds another id (or none) and is ignored and counted (P4).
+// - A message whose dead letter is on its way is withheld: it has left its engine, but keeps its place, its lease and
+//   its lane closed until the letter is acknowledged (P8). Only settle_withheld() ends that.
 // - Each assigned partition has an equal share of the budgets. A stalled partition fills its own share only (P6).
+// - What happens "now" where no time is given happens at the latest time that settle() or advance() was told; advance()
+//   is called at least every 50 ms.
 #pragma once
 
 #include <atomic>
@@ -23,16 +27,22 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/batch_layout.h"
 #include "core/gap_map.h"
+#include "core/key_failures.h"
 #include "core/lanes.h"
 #include "core/messages.h"
 #include "core/offset_tracker.h"
+#include "core/output.h"
 #include "core/slab.h"
 
 namespace laneway {
@@ -40,7 +50,15 @@ namespace laneway {
 enum class Order : uint8_t { kKey, kPartition, kNone };
 
 // How a message ended; the values cross to JavaScript (Outcome in ts/native.ts).
-enum class Outcome : uint8_t { kCompleted = 0, kRetried = 1, kDeadLettered = 2, kDropped = 3, kReleased = 4 };
+// kBlocked: not settled, and its lane stays closed for the rest of the assignment.
+enum class Outcome : uint8_t {
+  kCompleted = 0,
+  kRetried = 1,
+  kDeadLettered = 2,
+  kDropped = 3,
+  kReleased = 4,
+  kBlocked = 5,
+};
 
 // Dense numbers that the owner gives to (topic, partition) pairs and never reuses for others.
 using PartitionId = uint32_t;
@@ -51,6 +69,17 @@ struct DispatcherOptions {
   size_t max_buffered_messages = 20'000;
   size_t max_buffered_bytes = size_t{64} << 20;
   uint32_t max_run_length = 16;
+  // A run ends before this many bytes (its first message may be larger).
+  size_t max_run_bytes = std::numeric_limits<size_t>::max();
+  // A lane with less than a whole run of messages waits this long for more; 0: not at all.
+  int64_t linger_ms = 0;
+  // A key that failed so often in a row is poison for the cool-down; 0: never.
+  uint32_t poison_after = 0;
+  int64_t poison_cool_down_ms = 30'000;
+  // What becomes of a poison key's messages meanwhile: they wait, or they are taken with attempt 0, not to be run.
+  bool poison_is_taken = false;
+  // Outputs held for the next transaction; above it nothing is taken.
+  size_t max_output_bytes = size_t{64} << 20;
   // See OffsetTracker; 2 MiB of bits per partition at worst.
   int64_t max_window = int64_t{1} << 24;
   uint64_t seed = 0;
@@ -67,6 +96,8 @@ struct CommitSnapshot {
   PartitionId partition;
   uint64_t epoch;
   GapMap map;
+  // Of the messages settled since the last one, in the order of their settlements: they and the map belong together.
+  std::vector<std::unique_ptr<Output>> outputs;
 };
 
 struct PartitionStats {
@@ -81,12 +112,15 @@ struct PartitionStats {
   size_t in_flight;
   bool paused;
   bool metadata_full;
+  int64_t metadata_full_ms;  // spent with a full gap map, in this assignment
 };
 
 struct DispatcherStats {
   size_t lanes;
   size_t executing_lanes;
-  size_t retrying_lanes;
+  size_t waiting_lanes;
+  size_t blocked_lanes;
+  size_t withheld;
   size_t buffered_messages;
   size_t buffered_bytes;
   size_t slab_bytes;
@@ -99,7 +133,35 @@ struct DispatcherStats {
   uint64_t holes;
   uint64_t rewinds;
   uint64_t compactions;
+  size_t failing_keys;
+  uint64_t poisonings;
+  size_t output_bytes;
   std::vector<PartitionStats> partitions;
+};
+
+// A message that stands at the head of its lane, for whoever asks why nothing moves.
+struct StandingMessage {
+  PartitionId partition;
+  Offset offset;
+  std::optional<std::string> key;  // its first 256 bytes
+  uint32_t attempt;                // the one that runs or comes next
+  LaneState state;
+  int64_t age_ms;           // since its lane came into the state
+  int64_t failed_since_ms;  // since its first failure; -1: none
+};
+
+struct Standing {
+  std::vector<StandingMessage> blocking;  // those at a partition's committable offset
+  std::vector<StandingMessage> oldest;    // those that an engine has had longest, the oldest first
+};
+
+// A buffered message, readable while nothing moves it.
+struct MessageView {
+  Offset offset;
+  int64_t timestamp_ms;
+  std::optional<std::span<const std::byte>> key;
+  std::optional<std::span<const std::byte>> value;
+  std::span<const std::byte> headers;  // as batch_layout.h says
 };
 
 class Dispatcher;
@@ -166,8 +228,9 @@ class Taker {
   size_t messages() const { return picked_.size(); }
   // Size of the buffer that write() fills.
   size_t batch_bytes() const { return layout().payload() + payload_bytes_; }
-  // Copies the taken messages into `to` (batch_bytes() bytes), as batch_layout.h says.
-  void write(std::byte* to) const;
+  // Copies the taken messages into `to` (batch_bytes() bytes), as batch_layout.h says. `epoch_ms`: the dispatcher's
+  // time 0 in ms since 1970.
+  void write(std::byte* to, int64_t epoch_ms = 0) const;
 
  private:
   friend class Dispatcher;
@@ -181,9 +244,10 @@ class Taker {
     int32_t value_size;
     uint32_t header_size;
     uint32_t attempt;
+    int64_t first_failure_ms;  // -1: none
   };
 
-  BatchLayout layout() const { return {picked_.size(), run_partitions_.size()}; }
+  BatchLayout layout() const { return {picked_.size(), run_partitions_.size(), any_failed_}; }
 
   std::vector<Picked> picked_;
   std::vector<uint32_t> run_starts_;
@@ -193,6 +257,7 @@ class Taker {
   std::function<void()> doorbell_;
   uint8_t id_ = 0;
   bool idle_ = false;
+  bool any_failed_ = false;
 };
 
 class Dispatcher {
@@ -230,12 +295,35 @@ class Dispatcher {
   int64_t advance(int64_t now_ms);
   // From now on take() returns 0.
   void stop_taking();
-  // Messages leased, over all partitions.
+  // Messages leased or withheld, over all partitions.
   size_t in_flight() const;
 
+  // --- Dead letters. -------------------------------------------------------------------------------------------------
+  // The message leaves its engine after a failed attempt; what is leased after it in its lane goes back. It stays
+  // unsettled and its lane closed until settle_withheld(). False: the lease is gone.
+  bool withhold(uint64_t lease, uint32_t slot, int64_t now_ms);
+  // Calls `read` with a withheld message, without the lock; only the thread that settles it may. False: the lease is
+  // gone.
+  bool read_withheld(uint64_t lease, uint32_t slot, const std::function<void(const MessageView&)>& read);
+  // kDeadLettered: the broker has it. kReleased: it goes back to its lane.
+  void settle_withheld(const Settlement& settlement, int64_t now_ms);
+
+  // --- Outputs. ------------------------------------------------------------------------------------------------------
+  // Keeps an output with a leased message: it comes out with the snapshot in which the message is settled as completed
+  // or dead-lettered, and is forgotten when the message is not. False: the lease is gone.
+  bool hold_output(uint64_t lease, uint32_t slot, std::unique_ptr<Output> output);
+  // Forgets what a message's failed attempt has produced.
+  void discard_outputs(uint64_t lease);
+  // Outputs of this many bytes, that came out, are no longer kept.
+  void forget_outputs(size_t bytes);
+  bool outputs_full() const;
+
   // --- Commits. ------------------------------------------------------------------------------------------------------
-  // Partitions whose committable offset or gaps changed since the last call, or all of `only`.
+  // Partitions whose committable offset or gaps changed since the last call.
   std::vector<CommitSnapshot> changed();
+  // This partition, changed or not.
+  std::optional<CommitSnapshot> collect(PartitionId partition);
+  // The same to look at: without outputs.
   std::optional<CommitSnapshot> snapshot(PartitionId partition) const;
   // A commit failed: the partition counts as changed again.
   void mark_changed(PartitionId partition, uint64_t epoch);
@@ -243,6 +331,8 @@ class Dispatcher {
   void set_metadata_full(PartitionId partition, bool full);
 
   DispatcherStats stats() const;
+  // Walks all lanes, a few thousand under each lock: of about one moment, not of exactly one.
+  Standing standing(int64_t now_ms, size_t most_oldest) const;
   // Called (mutex held) when a partition that was refused by Intake::open may take messages again.
   void set_space_listener(std::function<void()> listener);
 
@@ -266,17 +356,21 @@ class Dispatcher {
     bool metadata_full = false;
     bool active = false;  // in active_
     bool changed = false;
+    int64_t full_since_ms = 0;  // meaningful while metadata_full
+    int64_t full_ms = 0;
     LaneList ready;
     std::vector<HeldLane> held;  // a heap, the lowest offset first
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
     size_t in_flight = 0;
+    std::vector<std::unique_ptr<Output>> outputs;  // of settled messages, for the next snapshot
   };
 
-  struct RetryTimer {
+  // True until its lane does not wait for it any more: a batch that filled up starts before its time.
+  struct LaneTimer {
     int64_t due_ms;
     uint32_t lane;
-    bool operator>(const RetryTimer& other) const { return due_ms > other.due_ms; }
+    bool operator>(const LaneTimer& other) const { return due_ms > other.due_ms; }
   };
 
   using Lock = std::unique_lock<std::mutex>;
@@ -291,22 +385,32 @@ class Dispatcher {
   void enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged);
 
   // Taking.
+  void open_lane(uint32_t lane);
   void make_ready(uint32_t lane);
+  void fill_up(uint32_t lane);
+  void wait_until(uint32_t lane, int64_t due_ms);
+  void enter(Lane& lane, LaneState state);
   void activate(PartitionId id);
   uint32_t next_startable(Partition& partition);
   void reopen_held(Partition& partition);
   void prefer_lowest(Partition& partition);
   Offset head_offset(uint32_t lane) const;
   void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
-  bool has_work() const { return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency; }
+  bool has_work() const {
+    return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency &&
+           output_bytes_ < options_.max_output_bytes;
+  }
   void ring();
 
   // Settling.
-  void settle_one(const Settlement& settlement, int64_t now_ms);
-  void complete(uint32_t slot);
+  Message* find_lease(uint64_t lease, uint32_t slot, MessageState state);
+  void settle_one(const Settlement& settlement);
+  void complete(uint32_t slot, Outcome outcome);
+  void fail(uint32_t slot);
   void give_back(uint32_t slot);
   void end_lease_if_done(uint32_t lane);
   void unlink(Lane& lane, uint32_t slot);
+  void tell_time(int64_t now_ms) { now_ms_ = now_ms > now_ms_ ? now_ms : now_ms_; }
   void check_space(Partition& partition);
   void relieve();
 
@@ -318,7 +422,12 @@ class Dispatcher {
   void drop_from(PartitionId id, Offset first);
   void cut_lane(uint32_t lane, Offset first);
   void keep_filled(LaneList& list);
-  void forget(Partition& partition, const Message& message);
+  void forget(Partition& partition, uint32_t slot);
+  void publish_outputs(Partition& partition, uint64_t lease);
+  void drop_held_outputs(uint64_t lease);
+  void drop_outputs(std::vector<std::unique_ptr<Output>>& outputs);
+  std::optional<CommitSnapshot> collect_from(Partition& partition, PartitionId id);
+  StandingMessage describe(const Lane& lane, int64_t now_ms) const;
 
   size_t share_messages() const;
   size_t share_bytes() const;
@@ -339,12 +448,21 @@ class Dispatcher {
   Lanes lanes_;
   SlabPool slabs_;
   Slab* compaction_slab_ = nullptr;
-  std::vector<RetryTimer> timers_;  // a heap, the next one due first
+  std::vector<LaneTimer> timers_;  // a heap, the next one due first
+  // By slot, of messages that have failed.
+  std::unordered_map<uint32_t, int64_t> first_failures_;
+  KeyFailures key_failures_;
+  std::unordered_map<uint64_t, std::vector<std::unique_ptr<Output>>> held_outputs_;  // by lease
+  size_t output_bytes_ = 0;
 
   std::vector<Taker*> takers_;
   std::function<void()> space_listener_;
   uint64_t next_lease_ = 1;
+  int64_t now_ms_ = 0;
   size_t executing_lanes_ = 0;
+  size_t waiting_lanes_ = 0;
+  size_t blocked_lanes_ = 0;
+  size_t withheld_ = 0;
   size_t buffered_messages_ = 0;
   size_t buffered_bytes_ = 0;
   size_t in_flight_ = 0;

@@ -38,7 +38,7 @@ constexpr size_t kMinHeader = 6;
 // on short maps at risk).
 constexpr uint16_t kTrust = 8;
 // A decision is never taken for surer than 24 / 65536 (range_coder.h), so it costs at least 1/1900 bit, a run as much.
-constexpr size_t kMaxRunsPerByte = 8 * 2'048;
+constexpr size_t kMaxRunsPerByte = size_t{8} * 2'048;
 // Bounds the time that a hostile text can cost: 2^24 runs, which 3,451 units can hold, took 500 ms to decode.
 constexpr int64_t kMaxRuns = int64_t{1} << 22;
 // Two runs, the header and the coder's end together take fewer bytes than this.
@@ -362,7 +362,7 @@ Result<GapMap> decode_gap_map(Offset base, std::string_view text) {
   }
   const auto header = read_header(*bytes);
   if (!header) return corrupt("has " + std::to_string(bytes->size()) + " bytes, which end inside its header");
-  const auto map = decode_runs(std::span(*bytes).subspan(header->size()), *header, base);
+  auto map = decode_runs(std::span(*bytes).subspan(header->size()), *header, base);
   if (!map) return map;
   if (const uint32_t seen = checksum(*map); seen != header->checksum) {
     return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed: its checksum is " +

@@ -208,7 +208,11 @@ void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Sta
   partition.buffered_bytes += size;
   ++buffered_messages_;
   buffered_bytes_ += size;
-  if (created) make_ready(number);
+  if (created) {
+    open_lane(number);
+  } else if (lane.state == LaneState::kWaiting && options_.linger_ms > 0) {
+    fill_up(number);
+  }
 }
 
 }  // namespace laneway

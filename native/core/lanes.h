@@ -17,22 +17,29 @@ enum class LaneState : uint8_t {
   kFree,
   kReady,      // in its partition's ready list
   kExecuting,  // its head is leased
-  kWaiting,    // closed until its retry is due
+  kWaiting,    // closed until its due time: a retry, a parked poison key, or a batch that is to fill up
+  kClosed,     // nothing of it runs; a message of it is withheld
+  kBlocked,    // its head is not to be run again in this assignment
   kHeld,       // ready, but above what a partition with a full gap map may start; in its partition's heap of held lanes
 };
 
 struct Lane {
   uint64_t hash = 0;
-  int64_t due_ms = 0;  // meaningful while kWaiting, and for a lane that waits for the rest of its lease
+  int64_t due_ms = 0;    // meaningful while kWaiting, and for a lane that waits for the rest of its lease
+  int64_t since_ms = 0;  // when it came into its state; while executing, when its head became the next to be run
   uint32_t partition = 0;
   uint32_t head = kNil;  // message slots
   uint32_t tail = kNil;
-  uint32_t queued = 0;   // messages that wait
-  uint32_t leased = 0;   // messages with an engine
-  uint32_t next = kNil;  // in a list of lanes
+  uint32_t queued = 0;    // messages that wait
+  uint32_t leased = 0;    // messages with an engine
+  uint32_t withheld = 0;  // messages that wait for their dead letter
+  uint32_t next = kNil;   // in a list of lanes
   LaneState state = LaneState::kFree;
-  bool keyed = false;  // in the table
-  bool retry = false;  // its head failed: wait until due_ms before it runs again
+  bool keyed = false;     // in the table
+  bool retry = false;     // its head failed: wait until due_ms before it runs again
+  bool lingers = false;   // waits for more messages, not for a retry
+  bool blocked = false;   // its head is to stay
+  bool poisoned = false;  // what is leased of it is not to be run
 };
 
 // A FIFO of lanes through Lane::next. A lane is in one list at most.

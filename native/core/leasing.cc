@@ -33,13 +33,14 @@ bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell) {
 
 void Dispatcher::detach(Taker& taker, int64_t now_ms) {
   const Lock lock(mutex_);
+  tell_time(now_ms);
   if (taker.id_ >= takers_.size() || takers_[taker.id_] != &taker) return;
   for (uint32_t number = 0; number < lanes_.extent(); ++number) {
     if (lanes_.at(number).state != LaneState::kExecuting) continue;
     for (uint32_t slot = lanes_.at(number).head; slot != kNil; slot = messages_.at(slot).next) {
       const Message& message = messages_.at(slot);
       if (message.state != MessageState::kLeased || message.taker != taker.id_) continue;
-      settle_one({message.lease, slot, 0, Outcome::kReleased}, now_ms);
+      settle_one({message.lease, slot, 0, Outcome::kReleased});
       break;
     }
   }
@@ -55,6 +56,7 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
   taker.run_starts_.clear();
   taker.run_partitions_.clear();
   taker.payload_bytes_ = 0;
+  taker.any_failed_ = false;
   taker.first_lease_ = next_lease_;
   max_bytes = std::min(max_bytes, kMaxBatchBytes);
   while (has_work() && taker.picked_.size() < max_messages &&
@@ -87,9 +89,57 @@ void Dispatcher::end_copy() {
   }
 }
 
+void Dispatcher::enter(Lane& lane, LaneState state) {
+  lane.state = state;
+  lane.since_ms = now_ms_;
+}
+
+// A lane that nothing runs of: when may its head start?
+void Dispatcher::open_lane(uint32_t number) {
+  Lane& lane = lanes_.at(number);
+  if (lane.blocked) {
+    enter(lane, LaneState::kBlocked);
+    ++blocked_lanes_;
+    return;
+  }
+  int64_t due_ms = lane.retry ? lane.due_ms : -1;
+  lane.retry = false;
+  if (lane.keyed && !options_.poison_is_taken) {
+    const int64_t open_until_ms = key_failures_.open_until(lane.hash, now_ms_);
+    if (open_until_ms != 0) due_ms = std::max(due_ms, open_until_ms);
+  }
+  if (due_ms < 0 && options_.linger_ms > 0 && lane.queued < options_.max_run_length) {
+    due_ms = now_ms_ + options_.linger_ms;
+    lane.lingers = true;
+  }
+  if (due_ms >= 0) {
+    wait_until(number, due_ms);
+  } else {
+    make_ready(number);
+  }
+}
+
+void Dispatcher::wait_until(uint32_t number, int64_t due_ms) {
+  Lane& lane = lanes_.at(number);
+  enter(lane, LaneState::kWaiting);
+  lane.due_ms = due_ms;
+  ++waiting_lanes_;
+  timers_.push_back({due_ms, number});
+  std::push_heap(timers_.begin(), timers_.end(), std::greater<>{});
+}
+
+// A lane that waits for more messages, and has them.
+void Dispatcher::fill_up(uint32_t number) {
+  const Lane& lane = lanes_.at(number);
+  if (!lane.lingers || lane.queued < options_.max_run_length) return;
+  --waiting_lanes_;
+  make_ready(number);
+}
+
 void Dispatcher::make_ready(uint32_t number) {
   Lane& lane = lanes_.at(number);
-  lane.state = LaneState::kReady;
+  lane.lingers = false;
+  enter(lane, LaneState::kReady);
   Partition& partition = partitions_[lane.partition];
   lanes_.push_back(partition.ready, number);
   activate(lane.partition);
@@ -107,7 +157,7 @@ uint32_t Dispatcher::next_startable(Partition& partition) {
   while (!partition.ready.empty()) {
     const uint32_t lane = lanes_.pop_front(partition.ready);
     if (!partition.metadata_full || head_offset(lane) <= partition.tracker.highest_settled()) return lane;
-    lanes_.at(lane).state = LaneState::kHeld;
+    enter(lanes_.at(lane), LaneState::kHeld);
     partition.held.push_back({head_offset(lane), lane});
     std::push_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
   }
@@ -154,6 +204,8 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
   const Offset limit =
       partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
   const size_t room = std::min<size_t>(max_messages - taker.picked_.size(), options_.max_run_length);
+  lane.poisoned = options_.poison_is_taken && lane.keyed && key_failures_.open_until(lane.hash, now_ms_) != 0;
+  size_t run_bytes = 0;
   taker.run_starts_.push_back(static_cast<uint32_t>(taker.picked_.size()));
   taker.run_partitions_.push_back(lane.partition);
   for (uint32_t slot = lane.head; slot != kNil && lane.leased < room;) {
@@ -162,17 +214,25 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
     if (next != kNil) __builtin_prefetch(&messages_.at(next));
     const size_t size = message.size();
     if (lane.leased > 0 && (message.offset > limit || taker.payload_bytes_ + size > max_bytes)) break;
+    if (lane.leased > 0 && run_bytes + size > options_.max_run_bytes) break;
     message.state = MessageState::kLeased;
     message.lease = next_lease_++;
     message.taker = taker.id_;
+    int64_t first_failure_ms = -1;
+    if (message.failed_attempts != 0) {
+      taker.any_failed_ = true;
+      first_failure_ms = first_failures_.at(slot);
+    }
     taker.picked_.push_back({message.data, message.offset, message.timestamp_ms, slot, message.key_size,
-                             message.value_size, message.header_size, message.failed_attempts + 1U});
+                             message.value_size, message.header_size, lane.poisoned ? 0 : message.failed_attempts + 1U,
+                             first_failure_ms});
     taker.payload_bytes_ += size;
+    run_bytes += size;
     ++lane.leased;
     --lane.queued;
     slot = next;
   }
-  lane.state = LaneState::kExecuting;
+  enter(lane, LaneState::kExecuting);
   ++executing_lanes_;
   partition.in_flight += lane.leased;
 }

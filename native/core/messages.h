@@ -18,9 +18,10 @@ namespace laneway {
 inline constexpr uint32_t kNil = UINT32_MAX;
 
 enum class MessageState : uint8_t {
-  kFree,    // not in use, or reserved by the ingest thread
-  kQueued,  // waits in its lane
-  kLeased,  // handed to an engine
+  kFree,      // not in use, or reserved by the ingest thread
+  kQueued,    // waits in its lane
+  kLeased,    // handed to an engine
+  kWithheld,  // leased to whoever delivers its dead letter; keeps its lane closed
 };
 
 struct Message {

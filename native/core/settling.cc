@@ -18,37 +18,46 @@ constexpr double kResumeAt = 0.7;
 void Dispatcher::settle(std::span<const Settlement> settlements, int64_t now_ms) {
   if (settlements.empty()) return;
   const Lock lock(mutex_);
-  for (const Settlement& settlement : settlements) settle_one(settlement, now_ms);
+  tell_time(now_ms);
+  for (const Settlement& settlement : settlements) settle_one(settlement);
   ring();
 }
 
-void Dispatcher::settle_one(const Settlement& settlement, int64_t now_ms) {
-  if (!messages_.contains(settlement.slot)) {
-    ++stale_settlements_;
-    return;
+// The message of a lease in this state; nullptr, and counted, when it is another's, or nobody's, by now (P4).
+Message* Dispatcher::find_lease(uint64_t lease, uint32_t slot, MessageState state) {
+  if (messages_.contains(slot)) {
+    Message& message = messages_.at(slot);
+    if (message.state == state && message.lease == lease) return &message;
   }
-  Message& message = messages_.at(settlement.slot);
-  if (message.state != MessageState::kLeased || message.lease != settlement.lease) {
-    ++stale_settlements_;
-    return;
-  }
-  const uint32_t number = message.lane;
+  ++stale_settlements_;
+  return nullptr;
+}
+
+void Dispatcher::settle_one(const Settlement& settlement) {
+  Message* message = find_lease(settlement.lease, settlement.slot, MessageState::kLeased);
+  if (message == nullptr) return;
+  const uint32_t number = message->lane;
+  Lane& lane = lanes_.at(number);
   switch (settlement.outcome) {
     case Outcome::kCompleted:
     case Outcome::kDeadLettered:
     case Outcome::kDropped:
-      complete(settlement.slot);
+      complete(settlement.slot, settlement.outcome);
       break;
     case Outcome::kRetried: {
       ++retried_;
-      if (message.failed_attempts < std::numeric_limits<uint16_t>::max()) ++message.failed_attempts;
-      Lane& lane = lanes_.at(number);
-      const int64_t due = now_ms + settlement.delay_ms;
+      fail(settlement.slot);
+      const int64_t due = now_ms_ + settlement.delay_ms;
       lane.due_ms = lane.retry ? std::max(lane.due_ms, due) : due;
       lane.retry = true;
       give_back(settlement.slot);
       break;
     }
+    case Outcome::kBlocked:
+      fail(settlement.slot);
+      lane.blocked = true;
+      give_back(settlement.slot);
+      break;
     case Outcome::kReleased:
       give_back(settlement.slot);
       break;
@@ -56,22 +65,40 @@ void Dispatcher::settle_one(const Settlement& settlement, int64_t now_ms) {
   end_lease_if_done(number);
 }
 
-void Dispatcher::complete(uint32_t slot) {
+void Dispatcher::complete(uint32_t slot, Outcome outcome) {
   Message& message = messages_.at(slot);
   Lane& lane = lanes_.at(message.lane);
   Partition& partition = partitions_[lane.partition];
   partition.tracker.settle(message.offset);
   partition.changed = true;
   ++settled_;
-  forget(partition, message);
+  if (outcome == Outcome::kCompleted && lane.keyed) key_failures_.succeeded(lane.hash);
+  if (outcome != Outcome::kDropped && !held_outputs_.empty()) publish_outputs(partition, message.lease);
+  if (message.state == MessageState::kWithheld) {
+    --lane.withheld;
+    --withheld_;
+  } else {
+    --lane.leased;
+  }
+  forget(partition, slot);
   unlink(lane, slot);
   messages_.release(slot);
-  --lane.leased;
   --partition.in_flight;
   --in_flight_;
+  lane.since_ms = now_ms_;
   if (!partition.held.empty()) reopen_held(partition);
   if (partition.paused) check_space(partition);
   if (starved_) relieve();
+}
+
+// An attempt has failed. A message that was not run because its key is poison has not.
+void Dispatcher::fail(uint32_t slot) {
+  Message& message = messages_.at(slot);
+  const Lane& lane = lanes_.at(message.lane);
+  if (lane.poisoned) return;
+  if (message.failed_attempts < std::numeric_limits<uint16_t>::max()) ++message.failed_attempts;
+  first_failures_.try_emplace(slot, now_ms_);
+  if (lane.keyed && options_.order == Order::kKey) key_failures_.failed(lane.hash, now_ms_);
 }
 
 // The message and what is leased after it in its lane go back: only their state changes, they never left.
@@ -80,7 +107,9 @@ void Dispatcher::give_back(uint32_t slot) {
   Partition& partition = partitions_[lane.partition];
   for (uint32_t at = slot; at != kNil; at = messages_.at(at).next) {
     Message& message = messages_.at(at);
-    if (message.state != MessageState::kLeased) break;
+    if (message.state == MessageState::kQueued) break;
+    if (message.state != MessageState::kLeased) continue;
+    if (!held_outputs_.empty()) drop_held_outputs(message.lease);
     message.state = MessageState::kQueued;
     message.lease = 0;
     --lane.leased;
@@ -93,23 +122,18 @@ void Dispatcher::give_back(uint32_t slot) {
 void Dispatcher::end_lease_if_done(uint32_t number) {
   Lane& lane = lanes_.at(number);
   if (lane.leased != 0) return;
-  --executing_lanes_;
-  if (lane.queued == 0) {
+  if (lane.state == LaneState::kExecuting) --executing_lanes_;
+  if (lane.withheld != 0) {
+    enter(lane, LaneState::kClosed);
+  } else if (lane.queued == 0) {
     lanes_.release(number);
-    return;
+  } else {
+    open_lane(number);
   }
-  if (!lane.retry) {
-    make_ready(number);
-    return;
-  }
-  lane.retry = false;
-  lane.state = LaneState::kWaiting;
-  timers_.push_back({lane.due_ms, number});
-  std::push_heap(timers_.begin(), timers_.end(), std::greater<>{});
 }
 
-// Takes a leased message out of its lane. Nearly always it is the head; whatever stands before it is leased with it, so
-// the way is a run's length at most.
+// Takes a settled message out of its lane. Nearly always it is the head; whatever stands before it was leased with it,
+// so the way is a run's length at most.
 void Dispatcher::unlink(Lane& lane, uint32_t slot) {
   uint32_t before = kNil;
   for (uint32_t at = lane.head; at != slot; at = messages_.at(at).next) before = at;
@@ -124,11 +148,15 @@ void Dispatcher::unlink(Lane& lane, uint32_t slot) {
 
 int64_t Dispatcher::advance(int64_t now_ms) {
   const Lock lock(mutex_);
+  tell_time(now_ms);
   while (!timers_.empty() && timers_.front().due_ms <= now_ms) {
-    const uint32_t lane = timers_.front().lane;
+    const uint32_t number = timers_.front().lane;
     std::pop_heap(timers_.begin(), timers_.end(), std::greater<>{});
     timers_.pop_back();
-    make_ready(lane);
+    const Lane& lane = lanes_.at(number);
+    if (lane.state != LaneState::kWaiting || lane.due_ms > now_ms) continue;
+    --waiting_lanes_;
+    make_ready(number);
   }
   ring();
   return timers_.empty() ? -1 : timers_.front().due_ms;

@@ -67,8 +67,13 @@ void Dispatcher::drop_from(PartitionId id, Offset first) {
     const Lane& lane = lanes_.at(number);
     if (lane.state == LaneState::kFree || lane.partition != id) continue;
     cut_lane(number, first);
-    if (lane.head != kNil) continue;
+    if (lane.head != kNil) {
+      if (lane.state == LaneState::kClosed && lane.withheld == 0) open_lane(number);
+      continue;
+    }
     if (lane.state == LaneState::kExecuting) --executing_lanes_;
+    if (lane.state == LaneState::kWaiting) --waiting_lanes_;
+    if (lane.state == LaneState::kBlocked) --blocked_lanes_;
     empty.push_back(number);
   }
   const auto is_empty = [&](const auto& entry) { return lanes_.at(entry.lane).head == kNil; };
@@ -99,14 +104,19 @@ void Dispatcher::cut_lane(uint32_t number, Offset first) {
   while (slot != kNil) {
     Message& message = messages_.at(slot);
     const uint32_t next = message.next;
-    if (message.state == MessageState::kLeased) {
-      --lane.leased;
+    if (message.state == MessageState::kQueued) {
+      --lane.queued;
+    } else {
       --partition.in_flight;
       --in_flight_;
-    } else {
-      --lane.queued;
+      if (message.state == MessageState::kLeased) {
+        --lane.leased;
+      } else {
+        --lane.withheld;
+        --withheld_;
+      }
     }
-    forget(partition, message);
+    forget(partition, slot);
     messages_.release(slot);
     slot = next;
   }
@@ -122,9 +132,12 @@ void Dispatcher::keep_filled(LaneList& list) {
   list = kept;
 }
 
-// A message's bytes are no longer needed.
-void Dispatcher::forget(Partition& partition, const Message& message) {
+// A message's bytes, and what else is kept for it, are no longer needed.
+void Dispatcher::forget(Partition& partition, uint32_t slot) {
+  const Message& message = messages_.at(slot);
   const size_t size = message.size();
+  if (message.failed_attempts != 0) first_failures_.erase(slot);
+  if (!held_outputs_.empty()) drop_held_outputs(message.lease);
   slabs_.remove_live(message.slab, slab_footprint(size));
   --partition.buffered_messages;
   partition.buffered_bytes -= size;

@@ -14,11 +14,13 @@ T* column(std::byte* base, size_t position) {
 
 }  // namespace
 
-void Taker::write(std::byte* to) const {
+void Taker::write(std::byte* to, int64_t epoch_ms) const {
   const BatchLayout at = layout();
   column<uint32_t>(to, 0)[0] = static_cast<uint32_t>(at.messages);
   column<uint32_t>(to, 0)[1] = static_cast<uint32_t>(at.runs);
   *column<double>(to, 8) = static_cast<double>(first_lease_);
+  column<uint32_t>(to, 16)[0] = any_failed_ ? 1 : 0;
+  column<uint32_t>(to, 16)[1] = 0;
 
   auto* offsets = column<double>(to, at.offsets());
   auto* timestamps = column<double>(to, at.timestamps());
@@ -45,6 +47,14 @@ void Taker::write(std::byte* to) const {
                         static_cast<size_t>(message.value_size > 0 ? message.value_size : 0) + message.header_size;
     if (size != 0) std::memcpy(to + position, message.data, size);
     position += size;
+  }
+
+  if (any_failed_) {
+    auto* first_failures = column<double>(to, at.first_failures());
+    for (size_t i = 0; i < picked_.size(); ++i) {
+      const int64_t at_ms = picked_[i].first_failure_ms;
+      first_failures[i] = at_ms < 0 ? -1 : static_cast<double>(at_ms + epoch_ms);
+    }
   }
 
   auto* run_starts = column<uint32_t>(to, at.run_starts());

@@ -496,7 +496,7 @@ TEST(Retry, KeepsTheLaneClosedUntilItsTimeAndOthersOpen) {
   harness.put({{0, "a"}, {1, "a"}, {2, "b"}});
   const auto taken = harness.take(1);
   harness.settle(taken[0], Outcome::kRetried, 100);
-  EXPECT_EQ(harness.dispatcher.stats().retrying_lanes, 1U);
+  EXPECT_EQ(harness.dispatcher.stats().waiting_lanes, 1U);
   EXPECT_EQ(harness.dispatcher.advance(harness.now_ms), harness.now_ms + 100);
   EXPECT_EQ(offsets_of(harness.take()), Offsets{2});
   EXPECT_EQ(harness.dispatcher.advance(harness.now_ms + 99), harness.now_ms + 100);
@@ -728,7 +728,7 @@ TEST(Assignment, ARetryThatIsDueDuringADrainStartsNothing) {
   EXPECT_TRUE(harness.dispatcher.drained(0));
   harness.dispatcher.release(0);
   EXPECT_EQ(harness.dispatcher.stats().lanes, 0U);
-  EXPECT_EQ(harness.dispatcher.stats().retrying_lanes, 0U);
+  EXPECT_EQ(harness.dispatcher.stats().waiting_lanes, 0U);
 }
 
 TEST(Assignment, ReleaseForgetsLanesTimersLeasesAndBytes) {
@@ -744,7 +744,7 @@ TEST(Assignment, ReleaseForgetsLanesTimersLeasesAndBytes) {
   const DispatcherStats stats = harness.dispatcher.stats();
   EXPECT_EQ(stats.lanes, 1U);
   EXPECT_EQ(stats.executing_lanes, 0U);
-  EXPECT_EQ(stats.retrying_lanes, 0U);
+  EXPECT_EQ(stats.waiting_lanes, 0U);
   EXPECT_EQ(stats.buffered_messages, 1U);
   EXPECT_EQ(stats.in_flight, 0U);
   EXPECT_EQ(harness.dispatcher.epoch(0), 0U);
@@ -804,7 +804,7 @@ TEST(Rewind, DropsLanesThatWaitAndLanesThatAreHeld) {
   harness.dispatcher.set_metadata_full(0, true);
   EXPECT_TRUE(harness.take().empty());  // c is held
   harness.put({{1, "x"}});
-  EXPECT_EQ(harness.dispatcher.stats().retrying_lanes, 0U);
+  EXPECT_EQ(harness.dispatcher.stats().waiting_lanes, 0U);
   EXPECT_EQ(harness.dispatcher.stats().lanes, 2U);
   harness.dispatcher.set_metadata_full(0, false);
   harness.advance_to(harness.now_ms + 10);

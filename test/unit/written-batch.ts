@@ -15,7 +15,7 @@ export interface WrittenRun {
   readonly messages: readonly WrittenMessage[]
 }
 
-const HEADER_BYTES = 16
+const HEADER_BYTES = 24
 const BYTES_PER_MESSAGE = 2 * 8 + 6 * 4
 
 const bytesOf = (text: string | null | undefined): Buffer => Buffer.from(text ?? '')
@@ -60,6 +60,8 @@ export function writeBatch(firstLease: number, runs: readonly WrittenRun[]): Arr
   u32(messages.length)
   u32(runs.length)
   f64(firstLease)
+  u32(0)
+  u32(0)
   for (const { offset } of messages) f64(offset)
   for (const { timestamp = -1 } of messages) f64(timestamp)
   for (const { slot, offset } of messages) u32(slot ?? offset)

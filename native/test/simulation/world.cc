@@ -597,7 +597,7 @@ void World::check() {
   equal("P5", "buffered bytes", stats.buffered_bytes, bytes);
   equal("P5", "lanes", stats.lanes, lanes);
   equal("P5", "executed lanes", stats.executing_lanes, executing);
-  equal("P5", "lanes with a timer", stats.retrying_lanes, closed);
+  equal("P5", "lanes with a timer", stats.waiting_lanes, closed);
   equal("P5", "partitions", stats.partitions.size(), partitions);
   if (executing > options_.concurrency) broken("P5", "%zu lanes are executed", executing);
   if (messages > options_.max_buffered_messages + logs_.size()) broken("P5", "%zu messages are buffered", messages);

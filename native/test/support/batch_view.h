@@ -17,7 +17,9 @@ class BatchView {
  public:
   // `bytes` must stay where it is.
   explicit BatchView(const std::byte* bytes)
-      : bytes_(bytes), at_{read<uint32_t>(0), read<uint32_t>(4)}, first_lease_(read<double>(8)) {}
+      : bytes_(bytes),
+        at_{read<uint32_t>(0), read<uint32_t>(4), read<uint32_t>(16) != 0},
+        first_lease_(read<double>(8)) {}
 
   size_t messages() const { return at_.messages; }
   size_t runs() const { return at_.runs; }
@@ -28,6 +30,10 @@ class BatchView {
   uint64_t lease(size_t i) const { return static_cast<uint64_t>(first_lease_) + i; }
   Offset offset(size_t i) const { return static_cast<Offset>(read<double>(at_.offsets() + 8 * i)); }
   int64_t timestamp_ms(size_t i) const { return static_cast<int64_t>(read<double>(at_.timestamps() + 8 * i)); }
+  // -1: none.
+  int64_t first_failure_ms(size_t i) const {
+    return at_.any_failed ? static_cast<int64_t>(read<double>(at_.first_failures() + 8 * i)) : -1;
+  }
   uint32_t slot(size_t i) const { return read<uint32_t>(at_.slots() + 4 * i); }
   uint32_t attempt(size_t i) const { return read<uint32_t>(at_.attempts() + 4 * i); }
   std::optional<std::string_view> key(size_t i) const { return part(data(i), key_size(i)); }
