@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   PRODUCER_CLOSED: 'The producer is closed.',
   RETRIES_EXHAUSTED:
     'A message failed as often as the retry policy allows; `details` names it, `cause` is its last error.',
+  DESERIALIZATION_FAILED:
+    'The key or value of a message cannot be decoded; `details` names it, `cause` is what the decoder said.',
   FATAL_HANDLER: 'A handler threw FatalError: the consumer stops.',
   BROKER_UNREACHABLE: 'No broker could be reached.',
   TIMED_OUT: 'A request was not answered in time.',
