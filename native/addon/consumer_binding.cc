@@ -58,6 +58,26 @@ const char* to_text(SeenFormat format) {
   return "foreign";
 }
 
+// RawStandingMessage.state.
+const char* to_text(LaneState state) {
+  switch (state) {
+    case LaneState::kExecuting:
+      return "executing";
+    case LaneState::kWaiting:
+      return "waiting";
+    case LaneState::kClosed:
+      return "dead-lettering";
+    case LaneState::kBlocked:
+      return "blocked";
+    case LaneState::kHeld:
+      return "held";
+    case LaneState::kReady:
+    case LaneState::kFree:
+      return "ready";
+  }
+  return "ready";
+}
+
 template <typename Range, typename Convert>
 Napi::Array to_array(Napi::Env env, const Range& range, Convert convert) {
   Napi::Array array = Napi::Array::New(env, range.size());
@@ -138,6 +158,12 @@ std::string text(const Napi::Object& options, const char* name) {
   return options.Get(name).As<Napi::String>().Utf8Value();
 }
 
+std::optional<Properties> maybe_properties(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  if (!value.IsObject()) return std::nullopt;
+  return to_properties(value.As<Napi::Object>());
+}
+
 ConsumerOptions to_options(const Napi::Object& from) {
   const Napi::Env env = from.Env();
   ConsumerOptions options;
@@ -162,6 +188,15 @@ ConsumerOptions to_options(const Napi::Object& from) {
   options.metadata_carrier = choose<Carrier>(env, "metadataCarrier", text(from, "metadataCarrier"),
                                              {{"base32768", Carrier::kBase32768}, {"base64", Carrier::kBase64}});
   options.metadata_max_units = static_cast<size_t>(number(from, "metadataMaxUnits"));
+  options.wait_for_topics = from.Get("waitForTopics").As<Napi::Boolean>().Value();
+  options.dispatcher.max_run_bytes = static_cast<size_t>(number(from, "maxRunBytes"));
+  options.dispatcher.linger_ms = static_cast<int64_t>(number(from, "lingerMs"));
+  options.dispatcher.poison_after = static_cast<uint32_t>(number(from, "poisonAfter"));
+  options.dispatcher.poison_cool_down_ms = static_cast<int64_t>(number(from, "poisonCoolDownMs"));
+  options.dispatcher.poison_is_taken = from.Get("poisonIsTaken").As<Napi::Boolean>().Value();
+  options.dispatcher.max_output_bytes = static_cast<size_t>(number(from, "maxOutputBytes"));
+  options.dead_letters = maybe_properties(from, "deadLetters");
+  options.transactions = maybe_properties(from, "transactions");
   return options;
 }
 
@@ -180,6 +215,9 @@ Napi::Object to_js(Napi::Env env, const ConsumerPartitionStats& partition) {
   object.Set("inFlight", static_cast<double>(stats.in_flight));
   object.Set("paused", stats.paused);
   object.Set("metadataFull", stats.metadata_full);
+  object.Set("metadataFullMs", static_cast<double>(stats.metadata_full_ms));
+  object.Set("commitAgeMs", static_cast<double>(partition.commit_age_ms));
+  object.Set("commitError", partition.commit_error);
   return object;
 }
 
@@ -224,6 +262,7 @@ Napi::Function ConsumerBinding::define(Napi::Env env) {
                          InstanceMethod<&ConsumerBinding::attach>("attach"),
                          InstanceMethod<&ConsumerBinding::partition>("partition"),
                          InstanceMethod<&ConsumerBinding::stats>("stats"),
+                         InstanceMethod<&ConsumerBinding::standing>("standing"),
                          InstanceMethod<&ConsumerBinding::stop_taking>("stopTaking"),
                          InstanceMethod<&ConsumerBinding::drained>("drained"),
                          InstanceMethod<&ConsumerBinding::close>("close"),
@@ -284,10 +323,46 @@ Napi::Value ConsumerBinding::stats(const Napi::CallbackInfo& info) {
       {"commits", static_cast<double>(stats.commits)},
       {"commitFailures", static_cast<double>(stats.commit_failures)},
       {"metadataFallbacks", static_cast<double>(stats.metadata_fallbacks)},
+      {"blockedLanes", static_cast<double>(stats.dispatcher.blocked_lanes)},
+      {"failingKeys", static_cast<double>(stats.dispatcher.failing_keys)},
+      {"poisonings", static_cast<double>(stats.dispatcher.poisonings)},
+      {"outputBytes", static_cast<double>(stats.dispatcher.output_bytes)},
+      {"transactions", static_cast<double>(stats.transactions)},
+      {"abortedTransactions", static_cast<double>(stats.aborted_transactions)},
+      {"pollAgeMs", static_cast<double>(stats.poll_age_ms)},
   };
   for (const auto& [name, count] : counts) object.Set(name, count);
+  Napi::Object letters = Napi::Object::New(env);
+  letters.Set("pending", static_cast<double>(stats.dead_letters.pending));
+  letters.Set("delivered", static_cast<double>(stats.dead_letters.delivered));
+  letters.Set("failures", static_cast<double>(stats.dead_letters.failures));
+  letters.Set("failingForMs", static_cast<double>(stats.dead_letters.failing_since_ms));
+  letters.Set("lastFailure", stats.dead_letters.last_failure);
+  object.Set("deadLetters", letters);
   object.Set("partitions", to_array(env, stats.partitions,
                                     [&](const ConsumerPartitionStats& partition) { return to_js(env, partition); }));
+  return object;
+}
+
+Napi::Value ConsumerBinding::standing(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto& consumer = handle_->consumer();
+  const Standing standing = consumer->standing(info[0].As<Napi::Number>().Uint32Value());
+  const auto convert = [&](const StandingMessage& message) {
+    Napi::Object each = to_js(env, consumer->at(message.partition));
+    each.Set("offset", static_cast<double>(message.offset));
+    each.Set("key", message.key
+                        ? Napi::Buffer<char>::Copy(env, message.key->data(), message.key->size()).As<Napi::Value>()
+                        : env.Null());
+    each.Set("attempt", message.attempt);
+    each.Set("state", to_text(message.state));
+    each.Set("ageMs", static_cast<double>(message.age_ms));
+    each.Set("failingForMs", static_cast<double>(message.failed_since_ms));
+    return each;
+  };
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("blocking", to_array(env, standing.blocking, convert));
+  object.Set("oldest", to_array(env, standing.oldest, convert));
   return object;
 }
 

@@ -27,6 +27,7 @@ class ConsumerBinding : public Napi::ObjectWrap<ConsumerBinding> {
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value partition(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value standing(const Napi::CallbackInfo& info);
   Napi::Value stop_taking(const Napi::CallbackInfo& info);
   Napi::Value drained(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

@@ -37,4 +37,32 @@ std::optional<std::span<const std::byte>> to_bytes(const Napi::Value& value) {
   return std::as_bytes(std::span<const uint8_t>(array.Data(), array.ByteLength()));
 }
 
+std::vector<OutgoingHeader> to_headers(const Napi::Value& value) {
+  std::vector<OutgoingHeader> headers;
+  if (!value.IsArray()) return headers;
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i + 1 < list.Length(); i += 2) {
+    OutgoingHeader header{list.Get(i).ToString().Utf8Value(), std::nullopt};
+    const Napi::Value content = list.Get(i + 1);
+    if (content.IsString()) {
+      header.value = content.As<Napi::String>().Utf8Value();
+    } else if (const auto bytes = to_bytes(content)) {
+      header.value.emplace(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    }
+    headers.push_back(std::move(header));
+  }
+  return headers;
+}
+
+OutgoingRecord to_record(const Napi::CallbackInfo& info, size_t from) {
+  OutgoingRecord record;
+  record.topic = info[from].As<Napi::String>().Utf8Value();
+  record.partition = info[from + 1].As<Napi::Number>().Int32Value();
+  record.key = to_bytes(info[from + 2]);
+  record.value = to_bytes(info[from + 3]);
+  record.timestamp_ms = static_cast<int64_t>(info[from + 4].As<Napi::Number>().DoubleValue());
+  record.headers = to_headers(info[from + 5]);
+  return record;
+}
+
 }  // namespace laneway

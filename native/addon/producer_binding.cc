@@ -8,28 +8,6 @@
 
 namespace laneway {
 
-namespace {
-
-// Alternating names and values; a name is a string, a value bytes, a string or null.
-std::vector<OutgoingHeader> to_headers(const Napi::Value& value) {
-  std::vector<OutgoingHeader> headers;
-  if (!value.IsArray()) return headers;
-  const auto list = value.As<Napi::Array>();
-  for (uint32_t i = 0; i + 1 < list.Length(); i += 2) {
-    OutgoingHeader header{list.Get(i).ToString().Utf8Value(), std::nullopt};
-    const Napi::Value content = list.Get(i + 1);
-    if (content.IsString()) {
-      header.value = content.As<Napi::String>().Utf8Value();
-    } else if (const auto bytes = to_bytes(content)) {
-      header.value.emplace(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-    }
-    headers.push_back(std::move(header));
-  }
-  return headers;
-}
-
-}  // namespace
-
 Napi::Function ProducerBinding::define(Napi::Env env) {
   return DefineClass(env, "Producer",
                      {
@@ -52,14 +30,7 @@ ProducerBinding::ProducerBinding(const Napi::CallbackInfo& info) : Napi::ObjectW
 }
 
 Napi::Value ProducerBinding::produce(const Napi::CallbackInfo& info) {
-  OutgoingRecord record;
-  record.topic = info[0].As<Napi::String>().Utf8Value();
-  record.partition = info[1].As<Napi::Number>().Int32Value();
-  record.key = to_bytes(info[2]);
-  record.value = to_bytes(info[3]);
-  record.timestamp_ms = static_cast<int64_t>(info[4].As<Napi::Number>().DoubleValue());
-  record.headers = to_headers(info[5]);
-  const auto failure = producer_->send(record);
+  const auto failure = producer_->send(to_record(info, 0));
   if (failure && failure->code != "QUEUE_FULL") throw_failure(info.Env(), *failure);
   return Napi::Boolean::New(info.Env(), !failure);
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "addon/convert.h"
+
 namespace laneway {
 
 namespace {
@@ -15,7 +17,7 @@ constexpr size_t kSettlementCapacity = 8'192;
 
 // What is not an outcome leaves the message unsettled.
 Outcome to_outcome(uint8_t value) {
-  return value <= static_cast<uint8_t>(Outcome::kReleased) ? static_cast<Outcome>(value) : Outcome::kReleased;
+  return value <= static_cast<uint8_t>(Outcome::kBlocked) ? static_cast<Outcome>(value) : Outcome::kReleased;
 }
 
 class TakerHandle {
@@ -54,11 +56,16 @@ class TakerHandle {
     const bool made = napi_create_buffer(env, taker_.batch_bytes(), &data, &view) == napi_ok &&
                       napi_get_typedarray_info(env, view, nullptr, nullptr, nullptr, &buffer, &offset) == napi_ok &&
                       offset == 0;
-    if (made) taker_.write(static_cast<std::byte*>(data));
+    if (made) taker_.write(static_cast<std::byte*>(data), consumer_->epoch_ms());
     consumer_->end_copy();
     if (made) return {env, buffer};
     detach();
     throw Napi::Error::New(env, "laneway: no memory for a batch of " + std::to_string(taker_.batch_bytes()) + " bytes");
+  }
+
+  bool dead_letter(DeadLetter letter) { return attached_ && consumer_->dead_letter(std::move(letter)); }
+  bool output(uint64_t lease, uint32_t slot, const OutgoingRecord& record) {
+    return attached_ && consumer_->output(lease, slot, record);
   }
 
   void detach() {
@@ -109,6 +116,18 @@ Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi:
             }));
   taker.Set("settle", Napi::Function::New(
                           env, [handle](const Napi::CallbackInfo& info) { handle->settle(size_argument(info, 0)); }));
+  taker.Set("deadLetter", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+              DeadLetter letter{.lease = size_argument(info, 0),
+                                .slot = info[1].As<Napi::Number>().Uint32Value(),
+                                .topic = info[2].As<Napi::String>().Utf8Value(),
+                                .with_payload = info[3].As<Napi::Boolean>().Value(),
+                                .headers = to_headers(info[4])};
+              return Napi::Boolean::New(info.Env(), handle->dead_letter(std::move(letter)));
+            }));
+  taker.Set("output", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+              const uint32_t slot = info[1].As<Napi::Number>().Uint32Value();
+              return Napi::Boolean::New(info.Env(), handle->output(size_argument(info, 0), slot, to_record(info, 2)));
+            }));
   taker.Set("detach", Napi::Function::New(env, [handle](const Napi::CallbackInfo&) { handle->detach(); }));
   return taker;
 }

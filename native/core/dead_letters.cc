@@ -76,7 +76,9 @@ void Dispatcher::settle_withheld(const Settlement& settlement, int64_t now_ms) {
 
 bool Dispatcher::hold_output(uint64_t lease, uint32_t slot, std::unique_ptr<Output> output) {
   const Lock lock(mutex_);
-  if (find_lease(lease, slot, MessageState::kLeased) == nullptr) return false;
+  const bool is_withheld = messages_.contains(slot) && messages_.at(slot).state == MessageState::kWithheld;
+  const MessageState state = is_withheld ? MessageState::kWithheld : MessageState::kLeased;
+  if (find_lease(lease, slot, state) == nullptr) return false;
   output_bytes_ += output->size();
   held_outputs_[lease].push_back(std::move(output));
   return true;

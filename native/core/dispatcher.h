@@ -309,8 +309,8 @@ class Dispatcher {
   void settle_withheld(const Settlement& settlement, int64_t now_ms);
 
   // --- Outputs. ------------------------------------------------------------------------------------------------------
-  // Keeps an output with a leased message: it comes out with the snapshot in which the message is settled as completed
-  // or dead-lettered, and is forgotten when the message is not. False: the lease is gone.
+  // Keeps an output with a leased or withheld message: it comes out with the snapshot in which the message is settled
+  // as completed or dead-lettered, and is forgotten when the message is not. False: the lease is gone.
   bool hold_output(uint64_t lease, uint32_t slot, std::unique_ptr<Output> output);
   // Forgets what a message's failed attempt has produced.
   void discard_outputs(uint64_t lease);

@@ -17,6 +17,9 @@ constexpr int kPollMs = 50;
 constexpr int kCommittedTimeoutMs = 10'000;
 // The most that a revoke or a close waits for the broker to acknowledge its commit.
 constexpr int64_t kCommitTimeoutMs = 10'000;
+// A transaction that takes longer is left undecided for a while, so that the group is served.
+constexpr int64_t kTransactionTimeoutMs = 5'000;
+constexpr int kPrepareTimeoutMs = 1'000;
 
 // What a broker's limit counts. All text that is written here lies in the basic plane: one unit per UTF-8 lead byte.
 size_t utf16_units(const void* text, size_t size) {
@@ -88,6 +91,7 @@ std::optional<KafkaFailure> Consumer::start() {
   client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), reason, sizeof reason);
   if (client_ == nullptr) return config_failure(reason);
   (void)conf.release();
+  if (auto failure = open_writers()) return failure;
   rd_kafka_poll_set_consumer(client_);
   commit_replies_ = rd_kafka_queue_new(client_);
   ingest_ = std::make_unique<Ingest>(
@@ -104,6 +108,43 @@ std::optional<KafkaFailure> Consumer::start() {
   next_commit_ms_ = now_ms() + options_.commit_interval_ms;
   poll_thread_ = std::thread([this] { poll_loop(); });
   return std::nullopt;
+}
+
+std::optional<KafkaFailure> Consumer::open_writers() {
+  if (options_.transactions) {
+    auto made = TransactionWriter::create(for_producer(*options_.transactions));
+    if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
+    transactions_ = std::move(std::get<std::unique_ptr<TransactionWriter>>(made));
+  } else if (options_.dead_letters) {
+    auto made = DeadLetterWriter::create(dispatcher_, for_producer(*options_.dead_letters),
+                                         {.now_ms = [this] { return now_ms(); },
+                                          .on_settled = [this] { settled_.notify_all(); },
+                                          .on_failure = [this](const KafkaFailure& failure) { fail(failure); }});
+    if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
+    dead_letters_ = std::move(std::get<std::unique_ptr<DeadLetterWriter>>(made));
+  }
+  return std::nullopt;
+}
+
+// With transactions a dead letter is an output like any other, and its message is settled with it.
+bool Consumer::dead_letter(DeadLetter letter) {
+  if (!dispatcher_.withhold(letter.lease, letter.slot, now_ms())) return false;
+  if (dead_letters_ != nullptr) {
+    dead_letters_->write(std::move(letter));
+    return true;
+  }
+  std::unique_ptr<Output> output;
+  dispatcher_.read_withheld(letter.lease, letter.slot, [&](const MessageView& message) {
+    output = std::make_unique<KafkaOutput>(to_record(letter, message));
+  });
+  if (output == nullptr || !dispatcher_.hold_output(letter.lease, letter.slot, std::move(output))) return false;
+  dispatcher_.settle_withheld({letter.lease, letter.slot, 0, Outcome::kDeadLettered}, now_ms());
+  settled_.notify_all();
+  return true;
+}
+
+bool Consumer::output(uint64_t lease, uint32_t slot, const OutgoingRecord& record) {
+  return dispatcher_.hold_output(lease, slot, std::make_unique<KafkaOutput>(record));
 }
 
 void Consumer::detach(Taker& taker) {
@@ -140,10 +181,12 @@ void Consumer::close() {
   closing_ = true;
   if (poll_thread_.joinable()) poll_thread_.join();
   if (ingest_) ingest_->stop();
+  if (dead_letters_) dead_letters_->stop();
   if (client_ == nullptr) return;
   // Revokes through on_rebalance, on this thread; that commits.
   if (started_) rd_kafka_consumer_close(client_);
   serve_commit_replies(0);
+  transactions_.reset();
   rd_kafka_queue_destroy(commit_replies_);
   const std::lock_guard client_lock(client_mutex_);
   rd_kafka_destroy(client_);
@@ -161,13 +204,26 @@ ConsumerStats Consumer::stats() const {
   stats.commits = commits_;
   stats.commit_failures = commit_failures_;
   stats.metadata_fallbacks = metadata_fallbacks_;
+  stats.transactions = transactions_committed_;
+  stats.aborted_transactions = transactions_aborted_;
+  const int64_t polled_at_ms = polled_at_ms_;
+  const int64_t now = now_ms();
+  if (polled_at_ms >= 0) stats.poll_age_ms = now - polled_at_ms;
+  if (dead_letters_) stats.dead_letters = dead_letters_->stats();
+  if (stats.dead_letters.failing_since_ms >= 0) {
+    stats.dead_letters.failing_since_ms = now - stats.dead_letters.failing_since_ms;
+  }
   const std::lock_guard client_lock(client_mutex_);
   for (const PartitionStats& partition : stats.dispatcher.partitions) {
-    ConsumerPartitionStats each{at(partition.partition), partition, -1, -1};
+    ConsumerPartitionStats each{.at = at(partition.partition), .dispatcher = partition};
     {
       const std::lock_guard lock(state_mutex_);
       const auto committed = committed_.find(partition.partition);
-      if (committed != committed_.end()) each.committed = committed->second;
+      if (committed != committed_.end()) {
+        each.committed = committed->second.committed;
+        each.commit_error = committed->second.error;
+        if (committed->second.at_ms >= 0) each.commit_age_ms = now - committed->second.at_ms;
+      }
     }
     int64_t low = -1;
     int64_t high = -1;
@@ -182,8 +238,21 @@ ConsumerStats Consumer::stats() const {
 
 // --- Poll thread -----------------------------------------------------------------------------------------------------
 
-void Consumer::poll_loop() {
+// What an earlier member with this transactional.id left open is decided before any offset is read.
+bool Consumer::prepare_transactions() {
   while (!closing_) {
+    const TransactionWriter::Result result = transactions_->prepare(kPrepareTimeoutMs);
+    if (result == TransactionWriter::Result::kCommitted) return true;
+    fail(transactions_->failure());
+    if (result == TransactionWriter::Result::kFailed) return false;
+  }
+  return false;
+}
+
+void Consumer::poll_loop() {
+  if (transactions_ != nullptr && !prepare_transactions()) return;
+  while (!closing_) {
+    polled_at_ms_ = now_ms();
     const int64_t until_commit = std::clamp<int64_t>(next_commit_ms_ - now_ms(), 0, kPollMs);
     rd_kafka_message_t* message = rd_kafka_consumer_poll(client_, static_cast<int>(until_commit));
     if (message != nullptr) {
@@ -191,7 +260,8 @@ void Consumer::poll_loop() {
       rd_kafka_message_destroy(message);
     }
     serve_commit_replies(0);
-    if (now_ms() < next_commit_ms_ || replies_due_ != 0) continue;
+    const bool is_due = now_ms() >= next_commit_ms_ || (transactions_ != nullptr && dispatcher_.outputs_full());
+    if (!is_due || replies_due_ != 0) continue;
     next_commit_ms_ = now_ms() + options_.commit_interval_ms;
     commit_changed();
   }
@@ -202,7 +272,9 @@ void Consumer::handle_message_error(const rd_kafka_message_t& message) {
     fail(internal_failure("a message arrived on the consumer queue instead of its partition's"));
     return;
   }
-  fail(classify(message.err, ErrorContext::kConsumer, rd_kafka_message_errstr(&message)));
+  KafkaFailure failure = classify(message.err, ErrorContext::kConsumer, rd_kafka_message_errstr(&message));
+  if (options_.wait_for_topics && failure.code == "TOPIC_UNKNOWN") failure.fatal = false;
+  fail(failure);
 }
 
 void Consumer::fail(const KafkaFailure& failure) {
@@ -312,7 +384,7 @@ AssignedPartition Consumer::recover_one(rd_kafka_topic_partition_t& committed) {
   assigned.epoch = dispatcher_.assign(id, map);
   {
     const std::lock_guard lock(state_mutex_);
-    committed_[id] = assigned.committed;
+    committed_[id] = {.committed = assigned.committed};
   }
   // Cut off before the fetch starts: librdkafka keeps a forwarding that the application has set.
   rd_kafka_queue_t* queue = rd_kafka_queue_get_partition(client_, committed.topic, committed.partition);
@@ -335,7 +407,10 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* partitions) {
     if (!closing_) wait_for_leases(ids);
     commit_now(ids);
   }
-  for (const PartitionId id : ids) dispatcher_.release(id);
+  for (const PartitionId id : ids) {
+    dispatcher_.release(id);
+    forget_outputs(id);
+  }
   unassign(partitions);
   listener_(event);
 }
@@ -369,7 +444,13 @@ void Consumer::wait_for_leases(const std::vector<PartitionId>& partitions) {
 
 // --- Commits ---------------------------------------------------------------------------------------------------------
 
-void Consumer::commit_changed() { send_commit(dispatcher_.changed()); }
+void Consumer::commit_changed() {
+  if (transactions_ == nullptr) {
+    send_commit(dispatcher_.changed());
+  } else {
+    commit_in_transaction(dispatcher_.changed(), kTransactionTimeoutMs);
+  }
+}
 
 // Commits these partitions and waits for the answer; again where the metadata was too large.
 void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
@@ -378,9 +459,19 @@ void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
   do {
     std::vector<CommitSnapshot> snapshots;
     for (const PartitionId id : left) {
-      if (auto snapshot = dispatcher_.snapshot(id)) snapshots.push_back(std::move(*snapshot));
+      if (auto snapshot = dispatcher_.collect(id)) snapshots.push_back(std::move(*snapshot));
     }
     too_large_.clear();
+    if (transactions_ != nullptr) {
+      // An aborted or undecided one is repeated: what is not committed when the partitions go is run again by others.
+      const uint64_t before = transactions_committed_;
+      const bool was_undecided = transactions_->unanswered();
+      if (snapshots.empty() && !was_undecided) return;
+      commit_in_transaction(std::move(snapshots), std::max<int64_t>(until - now_ms(), 1));
+      if (transactions_committed_ != before && !was_undecided) return;
+      if (failed_) return;
+      continue;
+    }
     send_commit(snapshots);
     while (replies_due_ != 0 && now_ms() < until) serve_commit_replies(kPollMs);
     left = too_large_;
@@ -389,7 +480,18 @@ void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
 
 void Consumer::send_commit(const std::vector<CommitSnapshot>& snapshots) {
   if (snapshots.empty()) return;
-  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(snapshots.size())));
+  const PartitionList list = to_offsets(snapshots);
+  const rd_kafka_resp_err_t error = rd_kafka_commit_queue(client_, list.get(), commit_replies_, nullptr, nullptr);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    handle_commit_reply(*list, error);
+    return;
+  }
+  ++replies_due_;
+}
+
+// Offsets and gap maps as Kafka takes them. A partition near the limit of its metadata starts only what fills gaps.
+PartitionList Consumer::to_offsets(const std::vector<CommitSnapshot>& snapshots) {
+  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(snapshots.size())));
   for (const CommitSnapshot& snapshot : snapshots) {
     const TopicPartition name = at(snapshot.partition);
     const MetadataWriter::Written written = metadata_.write(snapshot.map);
@@ -400,12 +502,53 @@ void Consumer::send_commit(const std::vector<CommitSnapshot>& snapshots) {
     partition->offset = snapshot.map.base;
     set_metadata(*partition, written.metadata.text);
   }
-  const rd_kafka_resp_err_t error = rd_kafka_commit_queue(client_, list.get(), commit_replies_, nullptr, nullptr);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    handle_commit_reply(*list, error);
-    return;
+  return list;
+}
+
+// While the last transaction is not decided, this only asks about it; what is new goes with the next one.
+void Consumer::commit_in_transaction(std::vector<CommitSnapshot> snapshots, int64_t timeout_ms) {
+  for (CommitSnapshot& snapshot : snapshots) {
+    transactions_->add(snapshot.partition, snapshot.epoch, std::move(snapshot.outputs));
   }
-  ++replies_due_;
+  const bool was_undecided = transactions_->unanswered();
+  if (was_undecided) {
+    for (const CommitSnapshot& snapshot : snapshots) dispatcher_.mark_changed(snapshot.partition, snapshot.epoch);
+  } else if (snapshots.empty()) {
+    return;
+  } else {
+    open_offsets_ = to_offsets(snapshots);
+  }
+  transaction_ended(transactions_->commit(client_, open_offsets_.get(), static_cast<int>(timeout_ms)));
+  dispatcher_.forget_outputs(transactions_->take_released_bytes());
+}
+
+void Consumer::transaction_ended(TransactionWriter::Result result) {
+  switch (result) {
+    case TransactionWriter::Result::kCommitted:
+      ++transactions_committed_;
+      handle_commit_reply(*open_offsets_, RD_KAFKA_RESP_ERR_NO_ERROR);
+      return;
+    case TransactionWriter::Result::kAborted: {
+      ++transactions_aborted_;
+      const KafkaFailure& failure = transactions_->failure();
+      const bool is_too_large = failure.code == "METADATA_TOO_LARGE";
+      handle_commit_reply(*open_offsets_, is_too_large ? RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE
+                                                       : RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+      fail(failure);
+      return;
+    }
+    case TransactionWriter::Result::kUnanswered:
+      fail(transactions_->failure());
+      return;
+    case TransactionWriter::Result::kFailed:
+      fail(transactions_->failure());
+  }
+}
+
+void Consumer::forget_outputs(PartitionId partition) {
+  if (transactions_ == nullptr) return;
+  transactions_->forget(partition);
+  dispatcher_.forget_outputs(transactions_->take_released_bytes());
 }
 
 void Consumer::serve_commit_replies(int timeout_ms) {
@@ -427,10 +570,14 @@ void Consumer::handle_commit_reply(const rd_kafka_topic_partition_list_t& list, 
     if (each == RD_KAFKA_RESP_ERR_NO_ERROR) {
       event.partitions.emplace_back(TopicPartition{partition.topic, partition.partition}, partition.offset);
       const std::lock_guard lock(state_mutex_);
-      committed_[id] = partition.offset;
+      committed_[id] = {.committed = partition.offset, .at_ms = now_ms()};
       continue;
     }
     dispatcher_.mark_changed(id, dispatcher_.epoch(id));
+    {
+      const std::lock_guard lock(state_mutex_);
+      committed_[id].error = rd_kafka_err2str(each);
+    }
     if (each == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE) {
       // The offset matters more than the map: commit again at once, with less.
       metadata_.refused(utf16_units(partition.metadata, partition.metadata_size));
@@ -454,6 +601,11 @@ PartitionId Consumer::intern(const std::string& topic, int32_t partition) {
   const auto [found, added] = ids_.try_emplace({topic, partition}, static_cast<PartitionId>(names_.size()));
   if (added) names_.push_back(found->first);
   return found->second;
+}
+
+int64_t Consumer::epoch_ms() const {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count() - now_ms();
 }
 
 int64_t Consumer::now_ms() const {

@@ -6,6 +6,7 @@
 //   commits.
 // - The ingest thread (ingest.h) drains the partition queues.
 // - Engine threads call the dispatcher through take and settle here.
+// - The dead-letter writer has a thread of its own (dead_letter_writer.h); transactions run on the poll thread.
 // close() runs on any other thread, joins both, and then serves the last rebalance itself.
 //
 // Lock order: state_mutex_ is innermost but for librdkafka's own locks; it is never held while the dispatcher, the
@@ -32,9 +33,11 @@
 #include <vector>
 
 #include "core/dispatcher.h"
+#include "kafka/dead_letter_writer.h"
 #include "kafka/errors.h"
 #include "kafka/ingest.h"
 #include "kafka/metadata_writer.h"
+#include "kafka/transaction_writer.h"
 
 namespace laneway {
 
@@ -56,6 +59,12 @@ struct ConsumerOptions {
   MetadataFormat metadata_format = MetadataFormat::kLaneway;
   Carrier metadata_carrier = Carrier::kBase32768;
   size_t metadata_max_units = 4'096;
+  // A subscribed topic that does not exist is waited for; otherwise it is a fatal failure.
+  bool wait_for_topics = false;
+  // Properties of the producer of dead letters; none: there are no dead letters.
+  std::optional<Properties> dead_letters;
+  // Properties of the transactional producer, transactional.id among them; none: not exactly once.
+  std::optional<Properties> transactions;
 };
 
 struct AssignedPartition {
@@ -92,6 +101,8 @@ struct ConsumerPartitionStats {
   PartitionStats dispatcher;
   Offset committed = -1;
   Offset log_end = -1;
+  int64_t commit_age_ms = -1;  // since the broker acknowledged the last commit; -1: none yet
+  std::string commit_error;    // of the last commit; empty: it went well
 };
 
 struct ConsumerStats {
@@ -100,6 +111,10 @@ struct ConsumerStats {
   uint64_t commits = 0;
   uint64_t commit_failures = 0;
   uint64_t metadata_fallbacks = 0;
+  uint64_t transactions = 0;
+  uint64_t aborted_transactions = 0;
+  int64_t poll_age_ms = -1;  // since the poll thread last served librdkafka; -1: not started
+  DeadLetterStats dead_letters;
 };
 
 class Consumer {
@@ -125,6 +140,11 @@ class Consumer {
   }
   void end_copy() { dispatcher_.end_copy(); }
   void settle(std::span<const Settlement> settlements);
+  // The message failed for good: it is settled when its letter is acknowledged. False: the lease is gone.
+  bool dead_letter(DeadLetter letter);
+  // What a handler produced for a leased message; only where there are transactions. False: the lease is gone.
+  bool output(uint64_t lease, uint32_t slot, const OutgoingRecord& record);
+  bool has_dead_letters() const { return dead_letters_ != nullptr || transactions_ != nullptr; }
 
   void stop_taking() { dispatcher_.stop_taking(); }
   // Blocks until nothing is leased (true) or the deadline passed (false).
@@ -134,6 +154,9 @@ class Consumer {
 
   TopicPartition at(PartitionId partition) const;
   ConsumerStats stats() const;
+  Standing standing(size_t most_oldest) const { return dispatcher_.standing(now_ms(), most_oldest); }
+  // The dispatcher's time 0 in ms since 1970.
+  int64_t epoch_ms() const;
 
  private:
   Consumer(const ConsumerOptions& options, Listener listener);
@@ -143,6 +166,14 @@ class Consumer {
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* message);
   static void on_error(rd_kafka_t* client, int error, const char* reason, void* opaque);
 
+  struct CommitState {
+    Offset committed = -1;
+    int64_t at_ms = -1;
+    std::string error = {};
+  };
+
+  std::optional<KafkaFailure> open_writers();
+  bool prepare_transactions();
   void poll_loop();
   void handle_message_error(const rd_kafka_message_t& message);
   void fail(const KafkaFailure& failure);
@@ -160,6 +191,10 @@ class Consumer {
   void commit_changed();
   void commit_now(const std::vector<PartitionId>& partitions);
   void send_commit(const std::vector<CommitSnapshot>& snapshots);
+  PartitionList to_offsets(const std::vector<CommitSnapshot>& snapshots);
+  void commit_in_transaction(std::vector<CommitSnapshot> snapshots, int64_t timeout_ms);
+  void transaction_ended(TransactionWriter::Result result);
+  void forget_outputs(PartitionId partition);
   void serve_commit_replies(int timeout_ms);
   void handle_commit_reply(const rd_kafka_topic_partition_list_t& list, rd_kafka_resp_err_t error);
 
@@ -171,6 +206,8 @@ class Consumer {
   Dispatcher dispatcher_;
   MetadataWriter metadata_;  // poll thread
   std::unique_ptr<Ingest> ingest_;
+  std::unique_ptr<DeadLetterWriter> dead_letters_;
+  std::unique_ptr<TransactionWriter> transactions_;  // poll thread
   rd_kafka_t* client_ = nullptr;
   rd_kafka_queue_t* commit_replies_ = nullptr;
 
@@ -182,16 +219,20 @@ class Consumer {
   int replies_due_ = 0;
   std::vector<PartitionId> too_large_;  // refused for their metadata's size
   int64_t next_commit_ms_ = 0;
+  PartitionList open_offsets_;  // of the transaction that is not decided
+  std::atomic<int64_t> polled_at_ms_ = -1;
 
   mutable std::mutex state_mutex_;
   std::condition_variable settled_;  // wakes who waits for leases
   std::map<TopicPartition, PartitionId> ids_;
   std::vector<TopicPartition> names_;
-  std::unordered_map<PartitionId, Offset> committed_;
+  std::unordered_map<PartitionId, CommitState> committed_;
   std::atomic<bool> anyone_waits_ = false;
   std::atomic<uint64_t> commits_ = 0;
   std::atomic<uint64_t> commit_failures_ = 0;
   std::atomic<uint64_t> metadata_fallbacks_ = 0;
+  std::atomic<uint64_t> transactions_committed_ = 0;
+  std::atomic<uint64_t> transactions_aborted_ = 0;
 
   std::mutex close_mutex_;
   mutable std::mutex client_mutex_;  // client_ may be used by stats() until close() destroys it

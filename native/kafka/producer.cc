@@ -12,27 +12,6 @@ namespace {
 constexpr int kPollMs = 50;
 constexpr int kCloseFlushMs = 1'000;
 
-rd_kafka_headers_t* to_headers(const std::vector<OutgoingHeader>& headers) {
-  rd_kafka_headers_t* list = rd_kafka_headers_new(headers.size());
-  for (const OutgoingHeader& header : headers) {
-    const void* value = header.value ? header.value->data() : nullptr;
-    const auto size = static_cast<ssize_t>(header.value ? header.value->size() : 0);
-    rd_kafka_header_add(list, header.name.data(), static_cast<ssize_t>(header.name.size()), value, size);
-  }
-  return list;
-}
-
-// librdkafka takes a null pointer for null, so that an empty value needs an address.
-rd_kafka_vu_t bytes_of(rd_kafka_vtype_t type, const std::optional<std::span<const std::byte>>& bytes) {
-  static const char kEmpty = 0;
-  rd_kafka_vu_t unit{};
-  unit.vtype = type;
-  const void* data = !bytes ? nullptr : (bytes->empty() ? static_cast<const void*>(&kEmpty) : bytes->data());
-  unit.u.mem.ptr = const_cast<void*>(data);
-  unit.u.mem.size = bytes ? bytes->size() : 0;
-  return unit;
-}
-
 }  // namespace
 
 std::variant<std::unique_ptr<Producer>, KafkaFailure> Producer::create(const Properties& properties) {
@@ -57,32 +36,10 @@ Producer::~Producer() { close(); }
 
 std::optional<KafkaFailure> Producer::send(const OutgoingRecord& record) {
   if (closing_) return KafkaFailure{.code = "PRODUCER_CLOSED", .message = "the producer is closed"};
-  std::vector<rd_kafka_vu_t> units(5);
-  units[0].vtype = RD_KAFKA_VTYPE_TOPIC;
-  units[0].u.cstr = record.topic.c_str();
-  units[1].vtype = RD_KAFKA_VTYPE_PARTITION;
-  units[1].u.i32 = record.partition;
-  units[2] = bytes_of(RD_KAFKA_VTYPE_KEY, record.key);
-  units[3] = bytes_of(RD_KAFKA_VTYPE_VALUE, record.value);
-  units[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
-  units[4].u.i64 = record.timestamp_ms;
-  rd_kafka_vu_t flags{};
-  flags.vtype = RD_KAFKA_VTYPE_MSGFLAGS;
-  flags.u.i = RD_KAFKA_MSG_F_COPY;
-  units.push_back(flags);
-  rd_kafka_headers_t* headers = record.headers.empty() ? nullptr : to_headers(record.headers);
-  if (headers != nullptr) {
-    rd_kafka_vu_t unit{};
-    unit.vtype = RD_KAFKA_VTYPE_HEADERS;
-    unit.u.headers = headers;
-    units.push_back(unit);
-  }
   ++sent_;
-  const ErrorHandle error(rd_kafka_produceva(client_.get(), units.data(), units.size()));
+  const ErrorHandle error = produce(client_.get(), record, nullptr);
   if (!error) return std::nullopt;
   --sent_;
-  // librdkafka owns the headers only when it has taken the record.
-  if (headers != nullptr) rd_kafka_headers_destroy(headers);
   return classify(rd_kafka_error_code(error.get()), ErrorContext::kProduce,
                   record.topic + ": " + rd_kafka_error_string(error.get()));
 }

@@ -16,24 +16,10 @@
 
 #include "kafka/errors.h"
 #include "kafka/handles.h"
+#include "kafka/outgoing.h"
 #include "kafka/properties.h"
 
 namespace laneway {
-
-struct OutgoingHeader {
-  std::string name;
-  std::optional<std::string> value;
-};
-
-// Copied by send(). A missing key or value is null.
-struct OutgoingRecord {
-  std::string topic;
-  int32_t partition = -1;    // -1: by the key
-  int64_t timestamp_ms = 0;  // 0: now
-  std::optional<std::span<const std::byte>> key;
-  std::optional<std::span<const std::byte>> value;
-  std::vector<OutgoingHeader> headers;
-};
 
 class Producer {
  public:

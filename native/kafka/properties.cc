@@ -1,6 +1,11 @@
 // See properties.h.
 #include "kafka/properties.h"
 
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+#include <sstream>
+
 namespace laneway {
 
 namespace {
@@ -26,6 +31,31 @@ std::variant<ConfHandle, KafkaFailure> make_conf(const Properties& properties) {
     return config_failure("kafka['" + name + "']: " + (is_secret(name) ? "not an acceptable value" : reason));
   }
   return conf;
+}
+
+// librdkafka knows which property is whose, and tells it only as a table to print: "name | C/P | ...".
+Properties for_producer(const Properties& properties) {
+  static const std::set<std::string> consumers_own = [] {
+    char* text = nullptr;
+    size_t size = 0;
+    FILE* table = open_memstream(&text, &size);
+    rd_kafka_conf_properties_show(table);
+    std::fclose(table);
+    std::istringstream lines(std::string(text, size));
+    std::free(text);
+    std::set<std::string> names;
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream cells(line);
+      std::string name;
+      std::string bar;
+      std::string side;
+      if (cells >> name >> bar >> side && bar == "|" && side == "C") names.insert(name);
+    }
+    return names;
+  }();
+  Properties left = properties;
+  std::erase_if(left, [&](const auto& property) { return consumers_own.contains(property.first); });
+  return left;
 }
 
 std::variant<ClientHandle, KafkaFailure> make_client(rd_kafka_type_t type, const Properties& properties) {

@@ -16,6 +16,9 @@ using Properties = std::map<std::string, std::string>;
 // callback on the result.
 std::variant<ConfHandle, KafkaFailure> make_conf(const Properties& properties);
 
+// Those of a consumer's properties that a producer has too.
+Properties for_producer(const Properties& properties);
+
 // A client of its own for one request or one purpose.
 std::variant<ClientHandle, KafkaFailure> make_client(rd_kafka_type_t type, const Properties& properties);
 
