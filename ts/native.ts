@@ -208,8 +208,45 @@ export interface RawGroupPartition extends RawTopicPartition {
   readonly offset: number
   readonly logStart: number
   readonly logEnd: number
+  /** Of the message before the offset; -1 where the committer did not say. */
+  readonly leaderEpoch: number
   readonly metadata: string
   /** Set where this partition could not be read; the other fields are then -1 and ''. */
+  readonly error?: RawFailure
+}
+
+export interface RawGroupMember {
+  readonly memberId: string
+  readonly clientId: string
+  readonly host: string
+  /** '' for a member that is not static. */
+  readonly instanceId: string
+}
+
+export interface RawGroupDescription {
+  /** librdkafka's names, e.g. `Stable`, `Empty`; `Dead` for a group that the cluster does not know. */
+  readonly state: string
+  readonly type: string
+  readonly members: readonly RawGroupMember[]
+}
+
+export interface RawLog extends RawTopicPartition {
+  readonly start: number
+  readonly end: number
+  /** The first message that is not older than the time asked for; -1 where there is none. */
+  readonly atTime: number
+  /** Set where this partition could not be read; `partition` -1: the topic as a whole. */
+  readonly error?: RawFailure
+}
+
+export interface RawGroupCommit extends RawTopicPartition {
+  readonly offset: number
+  readonly leaderEpoch: number
+  readonly metadata: string
+}
+
+export interface RawGroupCommitted extends RawTopicPartition {
+  /** Set where the broker refused this partition. */
   readonly error?: RawFailure
 }
 
@@ -239,12 +276,35 @@ export interface Addon {
   readonly Producer: new (properties: Readonly<Record<string, string>>) => RawProducer
   readonly MockCluster: new (brokers: number) => RawMockCluster
   versions(): RawVersions
-  /** Every committed partition of a group, with the log's bounds. */
+  /**
+   * Every committed partition of a group, with the log's bounds. With `requireStable` a partition for which a
+   * transaction is still open has an error.
+   */
   readGroup(
     properties: Readonly<Record<string, string>>,
     group: string,
     timeoutMs: number,
+    requireStable?: boolean,
   ): Promise<RawGroupPartition[]>
+  describeGroup(
+    properties: Readonly<Record<string, string>>,
+    group: string,
+    timeoutMs: number,
+  ): Promise<RawGroupDescription>
+  /** Commits as a client that is no member: refused by the broker while the group has members. */
+  commitGroup(
+    properties: Readonly<Record<string, string>>,
+    group: string,
+    commits: readonly RawGroupCommit[],
+    timeoutMs: number,
+  ): Promise<RawGroupCommitted[]>
+  /** Every partition of the topics, each named once, with its bounds and the offset of a time (ms since 1970). */
+  readLogs(
+    properties: Readonly<Record<string, string>>,
+    topics: readonly string[],
+    time: number | null,
+    timeoutMs: number,
+  ): Promise<RawLog[]>
   createTopics(
     properties: Readonly<Record<string, string>>,
     topics: readonly RawNewTopic[],

@@ -34,6 +34,9 @@ Napi::Object define(Napi::Env env, Napi::Object exports) {
   exports.Set("MockCluster", MockClusterBinding::define(env));
   exports.Set("versions", Napi::Function::New<versions>(env, "versions"));
   exports.Set("readGroup", Napi::Function::New<read_group_binding>(env, "readGroup"));
+  exports.Set("describeGroup", Napi::Function::New<describe_group_binding>(env, "describeGroup"));
+  exports.Set("commitGroup", Napi::Function::New<commit_group_binding>(env, "commitGroup"));
+  exports.Set("readLogs", Napi::Function::New<read_logs_binding>(env, "readLogs"));
   exports.Set("createTopics", Napi::Function::New<create_topics_binding>(env, "createTopics"));
   exports.Set("decodeMetadata", Napi::Function::New<decode_metadata_binding>(env, "decodeMetadata"));
   exports.Set("encodeMetadata", Napi::Function::New<encode_metadata_binding>(env, "encodeMetadata"));
