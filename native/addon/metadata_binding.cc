@@ -22,6 +22,10 @@ Result<GapMap> decode(Offset base, const std::string& text, bool confluent) {
   return confluent ? decode_confluent_map(base, text, zstd()) : decode_gap_map(base, text);
 }
 
+[[noreturn]] void throw_invalid(Napi::Env env, const std::string& message) {
+  throw_failure(env, {.code = "METADATA_INVALID", .message = message});
+}
+
 }  // namespace
 
 Napi::Value decode_metadata_binding(const Napi::CallbackInfo& info) {
@@ -54,15 +58,16 @@ Napi::Value encode_metadata_binding(const Napi::CallbackInfo& info) {
   const auto highest = static_cast<Offset>(info[1].As<Napi::Number>().DoubleValue());
   const auto gaps = info[2].As<Napi::Float64Array>();
   if (highest < base - 1 || highest - base >= kMaxGapMapLength) {
-    throw_failure(env, {.code = "METADATA_INVALID",
-                        .message = "highest must lie between base - 1 and base + " + std::to_string(kMaxGapMapLength)});
+    throw_invalid(env, "highest must lie between base - 1 and base + " + std::to_string(kMaxGapMapLength));
   }
+  // No reader would take it: what comes after it could not be committed.
+  if (highest >= kMaxOffset) throw_invalid(env, "highest must be below " + std::to_string(kMaxOffset));
   std::vector<Offset> offsets(gaps.ElementLength());
   for (size_t i = 0; i < offsets.size(); ++i) {
     offsets[i] = static_cast<Offset>(gaps[i]);
-    if (offsets[i] >= base && offsets[i] <= highest) continue;
-    throw_failure(env, {.code = "METADATA_INVALID",
-                        .message = "gap " + std::to_string(offsets[i]) + " lies outside base to highest"});
+    const std::string gap = "gap " + std::to_string(offsets[i]);
+    if (offsets[i] < base || offsets[i] > highest) throw_invalid(env, gap + " lies outside base to highest");
+    if (offsets[i] == highest) throw_invalid(env, gap + " is the highest, which must be settled");
   }
   const GapMap map = GapMap::from_gaps(base, highest, offsets);
   const Carrier carrier = info[4].As<Napi::String>().Utf8Value() == "base64" ? Carrier::kBase64 : Carrier::kBase32768;

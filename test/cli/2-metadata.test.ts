@@ -98,6 +98,10 @@ test('a gap map that cannot exist is refused, by field', async () => {
     [{ base: 10, highest: 8, gaps: [] }, /highest/],
     [{ base: 10, highest: 20, gaps: [9] }, /gap/],
     [{ base: 10, highest: 20, gaps: [21] }, /gap/],
+    [{ base: 10, highest: 20, gaps: [10, 20] }, /gap 20 is the highest/],
+    [{ base: 10, highest: 9, gaps: [10] }, /gap 10 lies outside/],
+    [{ base: 2 ** 53 - 2, highest: 2 ** 53 - 1, gaps: [2 ** 53 - 2] }, /highest must be below 9007199254740991/],
+    [{ base: 2 ** 53 - 1, highest: 2 ** 53 - 1, gaps: [] }, /highest must be below/],
     [{ base: 1.5, highest: 20, gaps: [] }, /base/],
     [{ base: -1, highest: 20, gaps: [] }, /base/],
     [{ base: 2 ** 53, highest: 2 ** 53, gaps: [] }, /base/],
@@ -113,6 +117,40 @@ test('a gap map that cannot exist is refused, by field', async () => {
     assert.match(String(message), refused[i]?.[1] ?? /never/)
   })
   assert.is(answers.length, refused.length)
+})
+
+/** A Confluent BitSet v2 of `length` offsets, of which the highest is settled. */
+function confluentBits(length: number): string {
+  const bytes = Buffer.alloc(5 + Math.ceil(length / 8))
+  bytes.write('o')
+  bytes.writeInt32BE(length, 1)
+  bytes.writeUInt8(1 << ((length - 1) % 8), bytes.length - 1)
+  return bytes.toString('base64')
+}
+
+test('known defect: a map that reaches past the largest exact offset is corrupt, and no number is rounded', async () => {
+  const most = Number.MAX_SAFE_INTEGER
+  const commits = [
+    { offset: most - 3, metadata: confluentBits(16) },
+    { offset: most - 3, metadata: confluentBits(4) },
+    { offset: most - 3, metadata: confluentBits(3) },
+    { offset: most, metadata: confluentBits(1) },
+  ]
+  const [far, over, last, highest] = linesOf(await laneway(['metadata', 'decode'], toLines(commits))).map(Object)
+  for (const { error } of [far, over, highest]) {
+    assert.is(error.code, 'METADATA_CORRUPT')
+    assert.match(error.message, /covers \d+ offsets from \d+, which leaves the range of 0 to 9007199254740991/)
+  }
+  assert.equal(last, { format: 'confluent', base: most - 3, highest: most - 1, gaps: [most - 3, most - 2] })
+})
+
+test('known defect: a map of the Java library that begins with a settled offset is written as it is', async () => {
+  const [encoded] = linesOf(
+    await laneway(['metadata', 'encode', '--format', 'confluent'], toLines([{ base: 10, highest: 12, gaps: [11] }])),
+  )
+  const commit = { offset: 10, metadata: Object(encoded).metadata }
+  const [decoded] = linesOf(await laneway(['metadata', 'decode'], toLines([commit])))
+  assert.equal(decoded, { format: 'confluent', base: 10, highest: 12, gaps: [11] })
 })
 
 test('a map that does not fit is cut from the top, and says so', async () => {
