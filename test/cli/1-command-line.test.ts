@@ -5,7 +5,17 @@ import * as assert from 'uvu/assert'
 import { sourceFile } from '../broker/package-root.js'
 import { laneway, onlyDocument } from './laneway.js'
 
-const COMMANDS = [['demo'], ['consume'], ['group'], ['metadata'], ['metadata', 'encode'], ['metadata', 'decode']]
+const COMMANDS = [
+  ['demo'],
+  ['consume'],
+  ['group'],
+  ['group', 'skip'],
+  ['group', 'seek'],
+  ['group', 'reset'],
+  ['metadata'],
+  ['metadata', 'encode'],
+  ['metadata', 'decode'],
+]
 
 test("--version says laneway's version, librdkafka's, and what is built into it", async () => {
   const { version } = Object(JSON.parse(readFileSync(sourceFile('package.json'), 'utf8')))

@@ -3,18 +3,13 @@
  * laneway's or Confluent's is said to be foreign, and is never an error.
  */
 import type { Command } from 'commander'
-import { LanewayError, translate, translateAsync } from '../errors.js'
+import { translateAsync } from '../errors.js'
 import { addon, type RawGapMap, type RawGroupPartition } from '../native.js'
+import { readMetadata, type SeenFormat } from './commit-metadata.js'
+import { addGroupChanges } from './group-change.js'
+import { type GroupOptions, targetOf } from './group-target.js'
 import { property, wholeNumber } from './options.js'
 import { formatCount, formatTable, gapPicture, writeJson } from './terminal.js'
-
-interface GroupOptions {
-  readonly brokers: string
-  readonly group: string
-  readonly timeout: number
-  readonly property: Readonly<Record<string, string>>
-  readonly json: boolean
-}
 
 interface PartitionReport {
   readonly topic: string
@@ -23,8 +18,7 @@ interface PartitionReport {
   readonly logStart: number
   readonly logEnd: number
   readonly lag: number
-  /** `corrupt`: laneway's or Confluent's, but it does not decode. */
-  readonly format: 'none' | 'laneway' | 'confluent' | 'foreign' | 'corrupt'
+  readonly format: SeenFormat
   /** One below the offset where nothing above it is settled; -1 where nothing is known. */
   readonly highestSettled: number
   readonly gaps: number
@@ -38,21 +32,10 @@ interface ReadPartition {
   readonly map: RawGapMap | undefined
 }
 
-function readMap({ offset, metadata }: RawGroupPartition): RawGapMap | LanewayError {
-  try {
-    return translate(() => addon.decodeMetadata(offset, metadata, 'auto'))
-  } catch (error) {
-    if (LanewayError.is(error)) return error
-    throw error
-  }
-}
-
 function read(partition: RawGroupPartition): ReadPartition {
   const { topic, partition: number, offset, logStart, logEnd, error } = partition
-  const map = readMap(partition)
-  const isRead = !(map instanceof LanewayError)
-  const unread = !isRead && map.code === 'METADATA_FOREIGN' ? 'foreign' : 'corrupt'
-  const note = error?.message ?? (isRead ? undefined : map.message)
+  const { format, map, problem } = readMetadata(offset, partition.metadata)
+  const note = error?.message ?? problem
   const report: PartitionReport = {
     topic,
     partition: number,
@@ -60,12 +43,12 @@ function read(partition: RawGroupPartition): ReadPartition {
     logStart,
     logEnd,
     lag: logEnd < 0 ? -1 : Math.max(logEnd - Math.max(offset, logStart), 0),
-    format: isRead ? map.format : unread,
-    highestSettled: Math.max(isRead ? map.highest : offset - 1, -1),
-    gaps: isRead ? map.gaps.length : 0,
+    format,
+    highestSettled: Math.max(map?.highest ?? offset - 1, -1),
+    gaps: map?.gaps.length ?? 0,
     ...(note === undefined ? {} : { note }),
   }
-  return { report, map: isRead ? map : undefined }
+  return { report, map }
 }
 
 function show(partitions: readonly ReadPartition[]): string {
@@ -91,20 +74,22 @@ function show(partitions: readonly ReadPartition[]): string {
 }
 
 export function addGroup(program: Command): void {
-  program
+  const group = program
     .command('group')
-    .description('Show every committed partition of a group: offset, lag, and the gaps above it.')
+    .description('Show every committed partition of a group: offset, lag, and the gaps above it; or change them.')
+    .configureHelp({ showGlobalOptions: true })
     .requiredOption('--brokers <list>', 'bootstrap servers, comma-separated')
     .requiredOption('--group <id>', 'consumer group')
-    .option('--timeout <ms>', 'how long to wait for the cluster', wholeNumber(1, 600_000), 10_000)
+    .option('--timeout <ms>', 'how long to wait for each answer of the cluster', wholeNumber(1, 600_000), 10_000)
     .option('-X, --property <name=value>', 'librdkafka property; may be given several times', property, {})
     .option('--json', 'print one JSON document', false)
     .action(async (options: GroupOptions) => {
-      const properties = { ...options.property, 'bootstrap.servers': options.brokers }
-      const raw = await translateAsync(addon.readGroup(properties, options.group, options.timeout))
+      const { properties, group: id, timeoutMs } = targetOf(options)
+      const raw = await translateAsync(addon.readGroup(properties, id, timeoutMs))
       const partitions = raw.map(read)
-      if (options.json) writeJson({ group: options.group, partitions: partitions.map(({ report }) => report) })
-      else if (partitions.length === 0) process.stdout.write(`group ${options.group} has committed nothing\n`)
+      if (options.json) writeJson({ group: id, partitions: partitions.map(({ report }) => report) })
+      else if (partitions.length === 0) process.stdout.write(`group ${id} has committed nothing\n`)
       else process.stdout.write(show(partitions))
     })
+  addGroupChanges(group)
 }

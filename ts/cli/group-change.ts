@@ -1,0 +1,281 @@
+/**
+ * `laneway group skip|seek|reset`: what an operator changes of a group that nobody consumes with. Each shows what it would
+ * do and does it only with --yes. While the group has members nothing is changed: their next commit would undo it, and
+ * theirs is the truth. That is looked at first, and again right before the write, and the broker itself refuses too.
+ */
+import type { Command } from 'commander'
+import { fromRaw, LanewayError, translateAsync } from '../errors.js'
+import { addon, type RawFailure, type RawGroupPartition, type RawLog, type RawTopicPartition } from '../native.js'
+import {
+  checkPosition,
+  checkSkippable,
+  committedOf,
+  isChange,
+  nameOf,
+  type PartitionPlan,
+  planOf,
+  reportOf,
+  shorter,
+  showPlans,
+  type Where,
+} from './group-plan.js'
+import { type GroupOptions, type GroupTarget, targetOf } from './group-target.js'
+import { collect, collectOffset, type Position, position, positionOrTime, type Time, wholeNumber } from './options.js'
+import { committable, seek, settledBelow, skip } from './settled.js'
+import { writeJson } from './terminal.js'
+
+interface ChangeOptions extends GroupOptions {
+  readonly yes: boolean
+}
+
+interface SkipOptions extends ChangeOptions {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: readonly number[]
+}
+
+interface SeekOptions extends ChangeOptions {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: Position
+  readonly keepGaps: boolean
+}
+
+interface ResetOptions extends ChangeOptions {
+  readonly topic?: readonly string[]
+  readonly to: 'earliest' | 'latest' | Time
+}
+
+/** Of a group without members: those of a group that the cluster does not know (yet) included. */
+const STATES_WITHOUT_MEMBERS: readonly string[] = ['Empty', 'Dead']
+const MOST_MEMBERS_NAMED = 10
+
+async function requireNoMembers({ properties, group, timeoutMs }: GroupTarget): Promise<void> {
+  const { state, members } = await translateAsync(addon.describeGroup(properties, group, timeoutMs))
+  if (members.length === 0 && STATES_WITHOUT_MEMBERS.includes(state)) return
+  const named = members.slice(0, MOST_MEMBERS_NAMED).map(({ clientId, host, memberId, instanceId }) => {
+    const id = instanceId === '' ? memberId : `${instanceId}, ${memberId}`
+    return `${clientId} at ${host.replace(/^\//, '')} (${id})`
+  })
+  const others = members.length > named.length ? [`${members.length - named.length} more`] : []
+  const who = members.length === 0 ? 'no members yet' : `members: ${[...named, ...others].join(', ')}`
+  const text = `group ${group} is in state ${state} with ${who}; stop its consumers first`
+  throw new LanewayError('GROUP_ACTIVE', text, { details: { state, members: members.length } })
+}
+
+function aboutPartition(where: RawTopicPartition, failure: RawFailure): LanewayError {
+  const { code, kafkaError } = fromRaw(failure)
+  if (kafkaError === 'UNSTABLE_OFFSET_COMMIT') {
+    const text = `${nameOf(where)}: a transaction that is still open has offsets for it; it must end first`
+    return new LanewayError('GROUP_ACTIVE', text, { kafkaError })
+  }
+  return new LanewayError(code, `${nameOf(where)}: ${failure.message}`, { kafkaError })
+}
+
+type CommittedPartitions = ReadonlyMap<string, RawGroupPartition>
+
+async function readCommitted({ properties, group, timeoutMs }: GroupTarget): Promise<CommittedPartitions> {
+  const partitions = await translateAsync(addon.readGroup(properties, group, timeoutMs, true))
+  return new Map(partitions.map((partition) => [nameOf(partition), partition]))
+}
+
+/** A partition's log and what is committed for it; what could not be read of either is thrown. */
+function whereOf(log: RawLog, committed: CommittedPartitions): Where {
+  const { topic, partition, start, end } = log
+  if (log.error !== undefined) throw aboutPartition(log, log.error)
+  const raw = committed.get(nameOf(log))
+  if (raw?.error !== undefined) throw aboutPartition(log, raw.error)
+  return { topic, partition, log: { start, end }, ...(raw === undefined ? {} : { before: committedOf(raw) }) }
+}
+
+async function readLogs(target: GroupTarget, topics: readonly string[], time: number | null): Promise<RawLog[]> {
+  return await translateAsync(addon.readLogs(target.properties, topics, time, target.timeoutMs))
+}
+
+async function readLog(target: GroupTarget, { topic, partition }: RawTopicPartition): Promise<RawLog> {
+  const logs = await readLogs(target, [topic], null)
+  const [first] = logs
+  if (first?.partition === -1 && first.error !== undefined) throw aboutTopic(first, first.error)
+  const found = logs.find((log) => log.partition === partition)
+  if (found !== undefined) return found
+  const text = `topic ${topic} has no partition ${partition}; it has ${logs.length}, from 0`
+  throw new LanewayError('TOPIC_UNKNOWN', text, { details: { topic, partition } })
+}
+
+function aboutTopic({ topic }: RawLog, failure: RawFailure): LanewayError {
+  const { code, kafkaError } = fromRaw(failure)
+  return new LanewayError(code, `topic ${topic}: ${failure.message}`, { kafkaError })
+}
+
+type Plans = readonly PartitionPlan[]
+
+async function planSkip(target: GroupTarget, committed: CommittedPartitions, options: SkipOptions): Promise<Plans> {
+  const where = whereOf(await readLog(target, options), committed)
+  if (where.before === undefined) {
+    const text = `group ${target.group} has committed nothing for ${nameOf(where)}: seek to where it is to begin`
+    throw new LanewayError('NOTHING_COMMITTED', text)
+  }
+  const { settled } = where.before
+  for (const offset of options.offset) checkSkippable(where, settled, offset)
+  return [planOf(where, skip(settled, options.offset))]
+}
+
+async function planSeek(target: GroupTarget, committed: CommittedPartitions, options: SeekOptions): Promise<Plans> {
+  const where = whereOf(await readLog(target, options), committed)
+  const { start, end } = where.log
+  const to = options.offset === 'earliest' ? start : options.offset === 'latest' ? end : options.offset
+  checkPosition(where, to)
+  return [planOf(where, seek(where.before?.settled, to, options.keepGaps))]
+}
+
+/** Where nobody names topics, those that are gone are left alone. */
+function existing(logs: readonly RawLog[], isNamed: boolean): RawLog[] {
+  return logs.filter((log) => {
+    if (log.error === undefined || log.partition >= 0) return true
+    if (isNamed || log.error.code !== 'TOPIC_UNKNOWN') throw aboutTopic(log, log.error)
+    process.stderr.write(`topic ${log.topic} does not exist any more: what is committed for it stays\n`)
+    return false
+  })
+}
+
+async function planReset(target: GroupTarget, committed: CommittedPartitions, options: ResetOptions): Promise<Plans> {
+  const { topic, to } = options
+  const topics = new Set(topic ?? [...committed.values()].map((partition) => partition.topic))
+  if (topics.size === 0) {
+    const text = `group ${target.group} has committed nothing: name the topics with --topic`
+    throw new LanewayError('NOTHING_COMMITTED', text)
+  }
+  const logs = await readLogs(target, [...topics], typeof to === 'string' ? null : to.ms)
+  return existing(logs, topic !== undefined).map((log) => {
+    const where = whereOf(log, committed)
+    // No message is that young: go on with the next one.
+    const atTime = log.atTime < 0 ? log.end : log.atTime
+    return planOf(where, settledBelow(to === 'earliest' ? log.start : to === 'latest' ? log.end : atTime))
+  })
+}
+
+/** Throws where the group has committed something else than the plan was made from. */
+async function requireUnchanged(target: GroupTarget, plans: Plans): Promise<void> {
+  const now = await readCommitted(target)
+  for (const plan of plans) {
+    const seen = now.get(nameOf(plan))
+    if (seen?.error !== undefined) throw aboutPartition(plan, seen.error)
+    if (seen?.offset === plan.before?.offset && seen?.metadata === plan.before?.metadata) continue
+    const text = `group ${target.group} has just committed ${seen?.offset} for ${nameOf(plan)}; look again`
+    throw new LanewayError('GROUP_CHANGED', text)
+  }
+}
+
+function commitOf({ topic, partition, before, after }: PartitionPlan) {
+  const offset = committable(after.settled)
+  // The epoch belongs to the message before the offset: a wrong one looks like a truncated log.
+  const leaderEpoch = before?.offset === offset ? before.leaderEpoch : -1
+  return { topic, partition, offset, leaderEpoch, metadata: after.metadata }
+}
+
+interface Refused {
+  readonly plan: PartitionPlan
+  readonly error: RawFailure
+}
+
+function refusal({ group }: GroupTarget, refused: readonly Refused[], changed: number): LanewayError {
+  const reasons = refused.map(({ plan, error }) => `${nameOf(plan)}: ${error.message}`).join('; ')
+  const rest = changed === 0 ? 'nothing was changed' : `${changed} other partitions were changed`
+  const failures = refused.map(({ error }) => fromRaw(error))
+  // Only members may commit while there are any.
+  const isActive = failures.some(({ code }) => code === 'MEMBERSHIP_LOST')
+  const text = isActive ? `group ${group} has members again, so the broker refuses` : 'the broker refuses'
+  const { code = 'INTERNAL', kafkaError } = failures[0] ?? {}
+  return new LanewayError(isActive ? 'GROUP_ACTIVE' : code, `${text} (${reasons}); ${rest}`, { kafkaError })
+}
+
+/** Writes what is planned; gives back what was written, which says less where the broker takes shorter metadata only. */
+async function apply(target: GroupTarget, plans: Plans): Promise<Plans> {
+  const { properties, group, timeoutMs } = target
+  const written = new Map<string, PartitionPlan>()
+  let pending = plans.filter(isChange)
+  while (pending.length > 0) {
+    const answers = await translateAsync(addon.commitGroup(properties, group, pending.map(commitOf), timeoutMs))
+    const errors = new Map(answers.map((answer) => [nameOf(answer), answer.error]))
+    const refused: Refused[] = []
+    const tooLarge: PartitionPlan[] = []
+    for (const plan of pending) {
+      const error = errors.get(nameOf(plan))
+      if (error === undefined) written.set(nameOf(plan), plan)
+      else if (error.code === 'METADATA_TOO_LARGE' && plan.after.units > 0) tooLarge.push(shorter(plan))
+      else refused.push({ plan, error })
+    }
+    if (refused.length > 0) throw refusal(target, refused, written.size)
+    pending = tooLarge
+  }
+  return plans.map((plan) => written.get(nameOf(plan)) ?? plan)
+}
+
+function isShortened(planned: PartitionPlan, written: PartitionPlan): boolean {
+  return planned.after.metadata !== written.after.metadata
+}
+
+function sayWritten(planned: Plans, written: Plans): void {
+  const shortened = written.filter((plan, i) => isShortened(planned[i] ?? plan, plan))
+  for (const plan of shortened) {
+    process.stderr.write(`${nameOf(plan)}: the broker takes at most a shorter gap map\n`)
+  }
+  const count = written.filter(isChange).length
+  process.stderr.write(`${count} ${count === 1 ? 'partition was' : 'partitions were'} changed\n`)
+}
+
+type MakePlans<Options> = (target: GroupTarget, committed: CommittedPartitions, options: Options) => Promise<Plans>
+
+async function change<Options extends ChangeOptions>(
+  action: string,
+  makePlans: MakePlans<Options>,
+  options: Options,
+): Promise<void> {
+  const target = targetOf(options)
+  await requireNoMembers(target)
+  const planned = await makePlans(target, await readCommitted(target), options)
+  if (!options.json) process.stdout.write(showPlans(planned))
+  let plans = planned
+  if (options.yes) {
+    await requireUnchanged(target, planned)
+    await requireNoMembers(target)
+    plans = await apply(target, planned)
+    const shortened = plans.filter((plan, i) => isShortened(planned[i] ?? plan, plan))
+    if (!options.json && shortened.length > 0) process.stdout.write(showPlans(shortened))
+    sayWritten(planned, plans)
+  } else {
+    const isNeeded = planned.some(isChange)
+    process.stderr.write(isNeeded ? 'nothing was changed yet: --yes does it\n' : 'there is nothing to change\n')
+  }
+  if (options.json) {
+    writeJson({ group: target.group, action, applied: options.yes, partitions: plans.map(reportOf) })
+  }
+}
+
+function runs<Options extends ChangeOptions>(action: string, makePlans: MakePlans<Options>) {
+  return (_: unknown, command: Command) => change(action, makePlans, command.optsWithGlobals<Options>())
+}
+
+export function addGroupChanges(group: Command): void {
+  const add = (name: string, description: string): Command =>
+    group
+      .command(name)
+      .description(`${description} Shows what would change; the group must have no members.`)
+      .option('--yes', 'change it', false)
+  const partition = wholeNumber(0, 2 ** 31 - 1)
+  add('skip', 'Mark messages as settled, so that they never run; everything else stays as it is.')
+    .requiredOption('--topic <name>', 'topic')
+    .requiredOption('--partition <n>', 'partition', partition)
+    .requiredOption('--offset <n>', 'offset to skip; may be given several times', collectOffset)
+    .action(runs('skip', planSkip))
+  add('seek', 'Go on from another offset of one partition; everything from there runs, also what has run before.')
+    .requiredOption('--topic <name>', 'topic')
+    .requiredOption('--partition <n>', 'partition', partition)
+    .requiredOption('--offset <position>', 'an offset, earliest or latest', position)
+    .option('--keep-gaps', 'what the gap map says is settled does not run again', false)
+    .action(runs('seek', planSeek))
+  add('reset', 'Go on from another place in all partitions; everything from there runs, also what has run before.')
+    .option('--topic <name>', 'topic; may be given several times (default: all that the group has committed)', collect)
+    .requiredOption('--to <place>', 'earliest, latest, or a time: 2026-01-31T12:00:00Z', positionOrTime)
+    .action(runs('reset', planReset))
+}
