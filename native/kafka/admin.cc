@@ -184,6 +184,7 @@ std::optional<KafkaFailure> list_offsets(const Request& request, int64_t spec, O
 std::optional<KafkaFailure> list_partitions(const Request& request, const std::vector<std::string>& topics,
                                             std::vector<Log>& logs) {
   std::vector<const char*> names;
+  names.reserve(topics.size());
   for (const std::string& topic : topics) names.push_back(topic.c_str());
   const TopicCollectionHandle wanted(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
   const AdminOptionsHandle options = request.options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);

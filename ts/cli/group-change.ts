@@ -5,10 +5,13 @@
  */
 import type { Command } from 'commander'
 import { fromRaw, LanewayError, translateAsync } from '../errors.js'
-import { addon, type RawFailure, type RawGroupPartition, type RawLog, type RawTopicPartition } from '../native.js'
+import { addon, type RawFailure, type RawLog, type RawTopicPartition } from '../native.js'
 import {
+  type CommittedPartitions,
   checkPosition,
   checkSkippable,
+  checkUnchanged,
+  commitOf,
   committedOf,
   isChange,
   nameOf,
@@ -21,7 +24,7 @@ import {
 } from './group-plan.js'
 import { type GroupOptions, type GroupTarget, targetOf } from './group-target.js'
 import { collect, collectOffset, type Position, position, positionOrTime, type Time, wholeNumber } from './options.js'
-import { committable, seek, settledBelow, skip } from './settled.js'
+import { seek, settledBelow, skip } from './settled.js'
 import { writeJson } from './terminal.js'
 
 interface ChangeOptions extends GroupOptions {
@@ -72,7 +75,12 @@ function aboutPartition(where: RawTopicPartition, failure: RawFailure): LanewayE
   return new LanewayError(code, `${nameOf(where)}: ${failure.message}`, { kafkaError })
 }
 
-type CommittedPartitions = ReadonlyMap<string, RawGroupPartition>
+/** A log without a partition stands for its topic. */
+function aboutLog(log: RawLog, failure: RawFailure): LanewayError {
+  if (log.partition >= 0) return aboutPartition(log, failure)
+  const { code, kafkaError } = fromRaw(failure)
+  return new LanewayError(code, `topic ${log.topic}: ${failure.message}`, { kafkaError })
+}
 
 async function readCommitted({ properties, group, timeoutMs }: GroupTarget): Promise<CommittedPartitions> {
   const partitions = await translateAsync(addon.readGroup(properties, group, timeoutMs, true))
@@ -82,7 +90,7 @@ async function readCommitted({ properties, group, timeoutMs }: GroupTarget): Pro
 /** A partition's log and what is committed for it; what could not be read of either is thrown. */
 function whereOf(log: RawLog, committed: CommittedPartitions): Where {
   const { topic, partition, start, end } = log
-  if (log.error !== undefined) throw aboutPartition(log, log.error)
+  if (log.error !== undefined) throw aboutLog(log, log.error)
   const raw = committed.get(nameOf(log))
   if (raw?.error !== undefined) throw aboutPartition(log, raw.error)
   return { topic, partition, log: { start, end }, ...(raw === undefined ? {} : { before: committedOf(raw) }) }
@@ -94,17 +102,10 @@ async function readLogs(target: GroupTarget, topics: readonly string[], time: nu
 
 async function readLog(target: GroupTarget, { topic, partition }: RawTopicPartition): Promise<RawLog> {
   const logs = await readLogs(target, [topic], null)
-  const [first] = logs
-  if (first?.partition === -1 && first.error !== undefined) throw aboutTopic(first, first.error)
-  const found = logs.find((log) => log.partition === partition)
+  const found = logs.find((log) => log.partition === partition || log.partition === -1)
   if (found !== undefined) return found
   const text = `topic ${topic} has no partition ${partition}; it has ${logs.length}, from 0`
   throw new LanewayError('TOPIC_UNKNOWN', text, { details: { topic, partition } })
-}
-
-function aboutTopic({ topic }: RawLog, failure: RawFailure): LanewayError {
-  const { code, kafkaError } = fromRaw(failure)
-  return new LanewayError(code, `topic ${topic}: ${failure.message}`, { kafkaError })
 }
 
 type Plans = readonly PartitionPlan[]
@@ -128,16 +129,6 @@ async function planSeek(target: GroupTarget, committed: CommittedPartitions, opt
   return [planOf(where, seek(where.before?.settled, to, options.keepGaps))]
 }
 
-/** Where nobody names topics, those that are gone are left alone. */
-function existing(logs: readonly RawLog[], isNamed: boolean): RawLog[] {
-  return logs.filter((log) => {
-    if (log.error === undefined || log.partition >= 0) return true
-    if (isNamed || log.error.code !== 'TOPIC_UNKNOWN') throw aboutTopic(log, log.error)
-    process.stderr.write(`topic ${log.topic} does not exist any more: what is committed for it stays\n`)
-    return false
-  })
-}
-
 async function planReset(target: GroupTarget, committed: CommittedPartitions, options: ResetOptions): Promise<Plans> {
   const { topic, to } = options
   const topics = new Set(topic ?? [...committed.values()].map((partition) => partition.topic))
@@ -146,31 +137,12 @@ async function planReset(target: GroupTarget, committed: CommittedPartitions, op
     throw new LanewayError('NOTHING_COMMITTED', text)
   }
   const logs = await readLogs(target, [...topics], typeof to === 'string' ? null : to.ms)
-  return existing(logs, topic !== undefined).map((log) => {
+  return logs.map((log) => {
     const where = whereOf(log, committed)
     // No message is that young: go on with the next one.
     const atTime = log.atTime < 0 ? log.end : log.atTime
     return planOf(where, settledBelow(to === 'earliest' ? log.start : to === 'latest' ? log.end : atTime))
   })
-}
-
-/** Throws where the group has committed something else than the plan was made from. */
-async function requireUnchanged(target: GroupTarget, plans: Plans): Promise<void> {
-  const now = await readCommitted(target)
-  for (const plan of plans) {
-    const seen = now.get(nameOf(plan))
-    if (seen?.error !== undefined) throw aboutPartition(plan, seen.error)
-    if (seen?.offset === plan.before?.offset && seen?.metadata === plan.before?.metadata) continue
-    const text = `group ${target.group} has just committed ${seen?.offset} for ${nameOf(plan)}; look again`
-    throw new LanewayError('GROUP_CHANGED', text)
-  }
-}
-
-function commitOf({ topic, partition, before, after }: PartitionPlan) {
-  const offset = committable(after.settled)
-  // The epoch belongs to the message before the offset: a wrong one looks like a truncated log.
-  const leaderEpoch = before?.offset === offset ? before.leaderEpoch : -1
-  return { topic, partition, offset, leaderEpoch, metadata: after.metadata }
 }
 
 interface Refused {
@@ -237,7 +209,7 @@ async function change<Options extends ChangeOptions>(
   if (!options.json) process.stdout.write(showPlans(planned))
   let plans = planned
   if (options.yes) {
-    await requireUnchanged(target, planned)
+    checkUnchanged(target.group, planned, await readCommitted(target))
     await requireNoMembers(target)
     plans = await apply(target, planned)
     const shortened = plans.filter((plan, i) => isShortened(planned[i] ?? plan, plan))

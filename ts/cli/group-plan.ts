@@ -4,7 +4,7 @@
  * what runs again.
  */
 import { LanewayError } from '../errors.js'
-import type { RawGroupPartition, RawTopicPartition } from '../native.js'
+import type { RawGroupCommit, RawGroupPartition, RawTopicPartition } from '../native.js'
 import {
   formOf,
   type MetadataForm,
@@ -70,6 +70,14 @@ export function isChange({ before, after }: PartitionPlan): boolean {
   return before?.offset !== committable(after.settled) || before.metadata !== after.metadata
 }
 
+/** What is to be written. */
+export function commitOf({ topic, partition, before, after }: PartitionPlan): RawGroupCommit {
+  const offset = committable(after.settled)
+  // The epoch belongs to the message before the offset: a wrong one looks like a truncated log.
+  const leaderEpoch = before?.offset === offset ? before.leaderEpoch : -1
+  return { topic, partition, offset, leaderEpoch, metadata: after.metadata }
+}
+
 export function nameOf({ topic, partition }: RawTopicPartition): string {
   return `${topic}/${partition}`
 }
@@ -96,6 +104,19 @@ export function checkPosition(where: Where, offset: number): void {
   if (offset >= log.start && offset <= log.end) return
   const text = `${nameOf(where)} cannot be set to offset ${offset}: its log goes from ${log.start} to ${log.end}`
   throw new LanewayError('OFFSET_INVALID', text, { details: { topic, partition, offset } })
+}
+
+/** What a group has committed, by {@link nameOf}. */
+export type CommittedPartitions = ReadonlyMap<string, RawGroupPartition>
+
+/** Refuses plans that were made from something else than what is committed now: they would undo it. */
+export function checkUnchanged(group: string, plans: readonly PartitionPlan[], now: CommittedPartitions): void {
+  for (const plan of plans) {
+    const seen = now.get(nameOf(plan))
+    if (seen?.offset === plan.before?.offset && seen?.metadata === plan.before?.metadata) continue
+    const text = `group ${group} has just changed what it has committed for ${nameOf(plan)}; nothing was changed`
+    throw new LanewayError('GROUP_CHANGED', text, { retriable: true })
+  }
 }
 
 interface ProgressReport {
