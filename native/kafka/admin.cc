@@ -272,7 +272,7 @@ std::optional<KafkaFailure> commit_all(const Request& request, const std::string
   const AdminOptionsHandle options = request.options(RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
   rd_kafka_AlterConsumerGroupOffsets_t* requests[] = {wanted.get()};
   rd_kafka_AlterConsumerGroupOffsets(request.client(), requests, 1, options.get(), request.replies());
-  auto reply = request.wait("committing for the group");
+  auto reply = request.wait("committing for the group (look whether it was done)");
   if (auto* failure = std::get_if<KafkaFailure>(&reply)) return std::move(*failure);
   size_t count = 0;
   const rd_kafka_group_result_t** groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(

@@ -3,12 +3,15 @@ import { LanewayError } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
+  checkPosition,
+  checkSkippable,
   checkUnchanged,
   commitOf,
   committedOf,
   isChange,
   type PartitionPlan,
   planOf,
+  refusal,
   reportOf,
   shorter,
 } from '../../ts/cli/group-plan.js'
@@ -70,6 +73,20 @@ test('a leader epoch goes with its offset and with no other', () => {
   assert.is(commitOf(planFrom(raw, (before) => seek(before, 9, false))).leaderEpoch, -1)
 })
 
+test('an offset that the log does not have (any more) is refused, and a commit outside it is pointed out', () => {
+  const log = { start: 12, end: 14 }
+  const { settled, ...before } = committedOf(committed(10, ''))
+  const where = { ...AT, log, before: { settled, ...before } }
+  const isRefused = (error: unknown) => LanewayError.is(error) && error.code === 'OFFSET_INVALID'
+  for (const offset of [9, 10, 11, 14]) assert.throws(() => checkSkippable(where, settled, offset), isRefused)
+  checkSkippable(where, settled, 13)
+  for (const offset of [11, 15]) assert.throws(() => checkPosition(where, offset), isRefused)
+  for (const offset of [12, 14]) checkPosition(where, offset)
+  const { notes, skipped } = reportOf(planOf(where, seek(settled, 13, false)))
+  assert.match(String(notes), /outside the log, which goes from 12 to 14/)
+  assert.is(skipped, 1)
+})
+
 test('shorter metadata says less, and the plan shows what then runs again', () => {
   // Without a pattern that a coder could use.
   const gaps = Array.from({ length: 1_000 }, (_, i) => i * 4 + (((i * 2_654_435_761) >>> 13) % 4))
@@ -102,6 +119,20 @@ test('known defect: what the group has committed since the plan was made is not 
   const first = [planOf({ ...AT, log: LOG }, seek(undefined, 5, false))]
   checkUnchanged('g', first, new Map())
   assert.throws(() => checkUnchanged('g', first, now(raw)), isRefused)
+})
+
+test('a refusal of the broker names each partition and its reason, and what was changed all the same', () => {
+  const plan = planFrom(committed(10, ''), (before) => seek(before, 5, false))
+  const refused = (code: string, kafkaError: string) => [
+    { plan, error: { code, kafkaError, message: `Broker: ${kafkaError}`, retriable: false, fatal: false } },
+  ]
+  const joined = refusal('g', refused('MEMBERSHIP_LOST', 'UNKNOWN_MEMBER_ID'), 0)
+  assert.is(joined.code, 'GROUP_ACTIVE')
+  assert.is(joined.kafkaError, 'UNKNOWN_MEMBER_ID')
+  assert.match(joined.message, /group g has members again.*t\/3: Broker: UNKNOWN_MEMBER_ID.*nothing was changed/)
+  const denied = refusal('g', refused('AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED'), 2)
+  assert.is(denied.code, 'AUTHORIZATION_FAILED')
+  assert.match(denied.message, /t\/3: Broker: TOPIC_AUTHORIZATION_FAILED.*changed all the same: 2/)
 })
 
 test.run()

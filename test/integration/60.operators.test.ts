@@ -250,6 +250,29 @@ for (const protocol of ['classic', 'KIP-848'] as const) {
   )
 }
 
+brokerTest(
+  'what is committed for a group comes back as it was, in a map of 4,096 units with a leader epoch',
+  async () => {
+    const kafka = await broker()
+    const topic = 'committed-for'
+    await kafka.createTopic(topic, { partitions: 3 })
+    const properties = { 'bootstrap.servers': kafka.bootstrapServers }
+    const commits = [
+      { topic, partition: 0, offset: 0, leaderEpoch: 0, metadata: '\u4e00'.repeat(4_096) },
+      { topic, partition: 2, offset: 2 ** 40 + 1, leaderEpoch: -1, metadata: '' },
+    ]
+    assert.equal(
+      await addon.commitGroup(properties, topic, commits, 10_000),
+      commits.map(({ partition }) => ({ topic, partition })),
+    )
+    const seen = await group(kafka, topic)
+    assert.equal(
+      seen.map(({ partition, offset, leaderEpoch, metadata }) => ({ topic, partition, offset, leaderEpoch, metadata })),
+      commits,
+    )
+  },
+)
+
 brokerTest('an offset that cannot be skipped or gone to is refused, and says why', async () => {
   const kafka = await broker()
   const topic = 'refused'

@@ -17,6 +17,8 @@ import {
   nameOf,
   type PartitionPlan,
   planOf,
+  type Refused,
+  refusal,
   reportOf,
   shorter,
   showPlans,
@@ -145,31 +147,15 @@ async function planReset(target: GroupTarget, committed: CommittedPartitions, op
   })
 }
 
-interface Refused {
-  readonly plan: PartitionPlan
-  readonly error: RawFailure
-}
-
-function refusal({ group }: GroupTarget, refused: readonly Refused[], changed: number): LanewayError {
-  const reasons = refused.map(({ plan, error }) => `${nameOf(plan)}: ${error.message}`).join('; ')
-  const rest = changed === 0 ? 'nothing was changed' : `${changed} other partitions were changed`
-  const failures = refused.map(({ error }) => fromRaw(error))
-  // Only members may commit while there are any.
-  const isActive = failures.some(({ code }) => code === 'MEMBERSHIP_LOST')
-  const text = isActive ? `group ${group} has members again, so the broker refuses` : 'the broker refuses'
-  const { code = 'INTERNAL', kafkaError } = failures[0] ?? {}
-  return new LanewayError(isActive ? 'GROUP_ACTIVE' : code, `${text} (${reasons}); ${rest}`, { kafkaError })
-}
-
 /** Writes what is planned; gives back what was written, which says less where the broker takes shorter metadata only. */
 async function apply(target: GroupTarget, plans: Plans): Promise<Plans> {
   const { properties, group, timeoutMs } = target
   const written = new Map<string, PartitionPlan>()
+  const refused: Refused[] = []
   let pending = plans.filter(isChange)
   while (pending.length > 0) {
     const answers = await translateAsync(addon.commitGroup(properties, group, pending.map(commitOf), timeoutMs))
     const errors = new Map(answers.map((answer) => [nameOf(answer), answer.error]))
-    const refused: Refused[] = []
     const tooLarge: PartitionPlan[] = []
     for (const plan of pending) {
       const error = errors.get(nameOf(plan))
@@ -177,18 +163,15 @@ async function apply(target: GroupTarget, plans: Plans): Promise<Plans> {
       else if (error.code === 'METADATA_TOO_LARGE' && plan.after.units > 0) tooLarge.push(shorter(plan))
       else refused.push({ plan, error })
     }
-    if (refused.length > 0) throw refusal(target, refused, written.size)
     pending = tooLarge
   }
+  if (refused.length > 0) throw refusal(group, refused, written.size)
   return plans.map((plan) => written.get(nameOf(plan)) ?? plan)
 }
 
-function isShortened(planned: PartitionPlan, written: PartitionPlan): boolean {
-  return planned.after.metadata !== written.after.metadata
-}
-
-function sayWritten(planned: Plans, written: Plans): void {
-  const shortened = written.filter((plan, i) => isShortened(planned[i] ?? plan, plan))
+function sayWritten(planned: Plans, written: Plans, isJson: boolean): void {
+  const shortened = written.filter((plan, i) => plan.after.metadata !== planned[i]?.after.metadata)
+  if (!isJson && shortened.length > 0) process.stdout.write(showPlans(shortened))
   for (const plan of shortened) {
     process.stderr.write(`${nameOf(plan)}: the broker takes at most a shorter gap map\n`)
   }
@@ -212,9 +195,7 @@ async function change<Options extends ChangeOptions>(
     checkUnchanged(target.group, planned, await readCommitted(target))
     await requireNoMembers(target)
     plans = await apply(target, planned)
-    const shortened = plans.filter((plan, i) => isShortened(planned[i] ?? plan, plan))
-    if (!options.json && shortened.length > 0) process.stdout.write(showPlans(shortened))
-    sayWritten(planned, plans)
+    sayWritten(planned, plans, options.json)
   } else {
     const isNeeded = planned.some(isChange)
     process.stderr.write(isNeeded ? 'nothing was changed yet: --yes does it\n' : 'there is nothing to change\n')

@@ -3,8 +3,8 @@
  * is shown is what is done. The text of the new commit is part of it, because a gap map that must be cut to fit changes
  * what runs again.
  */
-import { LanewayError } from '../errors.js'
-import type { RawGroupCommit, RawGroupPartition, RawTopicPartition } from '../native.js'
+import { fromRaw, LanewayError } from '../errors.js'
+import type { RawFailure, RawGroupCommit, RawGroupPartition, RawTopicPartition } from '../native.js'
 import {
   formOf,
   type MetadataForm,
@@ -117,6 +117,23 @@ export function checkUnchanged(group: string, plans: readonly PartitionPlan[], n
     const text = `group ${group} has just changed what it has committed for ${nameOf(plan)}; nothing was changed`
     throw new LanewayError('GROUP_CHANGED', text, { retriable: true })
   }
+}
+
+export interface Refused {
+  readonly plan: PartitionPlan
+  readonly error: RawFailure
+}
+
+/** What to say where the broker has refused some of it. */
+export function refusal(group: string, refused: readonly Refused[], changed: number): LanewayError {
+  const reasons = refused.map(({ plan, error }) => `${nameOf(plan)}: ${error.message}`).join('; ')
+  const rest = changed === 0 ? 'nothing was changed' : `partitions changed all the same: ${changed}`
+  const failures = refused.map(({ error }) => fromRaw(error))
+  // Only members may commit while there are any.
+  const isActive = failures.some(({ code }) => code === 'MEMBERSHIP_LOST')
+  const text = isActive ? `group ${group} has members again, so the broker refuses` : 'the broker refuses'
+  const { code = 'INTERNAL', kafkaError } = failures[0] ?? {}
+  return new LanewayError(isActive ? 'GROUP_ACTIVE' : code, `${text} (${reasons}); ${rest}`, { kafkaError })
 }
 
 interface ProgressReport {
