@@ -23,6 +23,7 @@ function unwrap(type: z.ZodType): z.ZodType {
 
 function defaultOf(type: z.ZodType, said: unknown): string {
   if (typeof said === 'string') return said.includes('`') ? said : `\`${said}\``
+  if (type instanceof z.ZodOptional) return 'none'
   if (!(type instanceof z.ZodDefault)) return 'required'
   return `\`${JSON.stringify(type.def.defaultValue)}\``
 }
@@ -31,9 +32,11 @@ function rowsOf(shape: Shape, prefix: string): Row[] {
   return Object.entries(shape).flatMap(([key, type]) => {
     const name = prefix + key
     const inner = unwrap(type)
-    if (inner instanceof z.ZodObject) return rowsOf(inner.shape, `${name}.`)
     const { description = '', default: said } = type.meta() ?? {}
-    return [{ name, description, fallback: defaultOf(type, said) }]
+    const own = { name, description, fallback: defaultOf(type, said) }
+    if (!(inner instanceof z.ZodObject)) return [own]
+    // A part that may be left out has a row of its own.
+    return [...(type instanceof z.ZodOptional ? [own] : []), ...rowsOf(inner.shape, `${name}.`)]
   })
 }
 

@@ -5,8 +5,10 @@
  * checked at construction, and every wrong field is named at once.
  */
 import { z } from 'zod'
+import { type Decoders, decoderOption } from './decoding.js'
 import { inline } from './engines/inline.js'
-import type { Engine } from './ports/engine.js'
+import { LanewayError } from './errors.js'
+import type { Engine, Message } from './ports/engine.js'
 import type { Logger } from './ports/logger.js'
 import { exponentialBackoff, type RetryDelay } from './retry.js'
 import { stderrLogger } from './stderr-logger.js'
@@ -37,8 +39,17 @@ const kafka = z.record(z.string(), property).superRefine((properties, context) =
   }
 })
 
+/** Also the properties of the producers that the consumer brings along. */
+const properties = z.record(z.string(), property)
+
 const milliseconds = (most: number) => z.number().int().min(0).max(most)
 const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+/** Whether a failed attempt is worth another one. */
+export type Retryable = (
+  error: unknown,
+  context: { readonly message: Message; readonly attempt: number; readonly firstFailedAt: number | undefined },
+) => boolean
 
 const retry = z.strictObject({
   maxAttempts: z
@@ -47,7 +58,7 @@ const retry = z.strictObject({
     .min(1)
     .max(65_535)
     .default(5)
-    .meta({ description: 'attempts in all; 1: no retry. When they are used up, `run()` rejects' }),
+    .meta({ description: 'attempts in all; 1: no retry. What then: `deadLetter`, or else `onExhausted`' }),
   delay: z
     .union(
       [milliseconds(2 ** 31 - 1), z.custom<RetryDelay>(isFunction)],
@@ -58,7 +69,81 @@ const retry = z.strictObject({
       description: 'ms before the next attempt, or a function of the attempt that failed (1 is the first)',
       default: 'exponentialBackoff({ initial: 100, max: 30_000 })',
     }),
+  retryable: z
+    .custom<Retryable>(isFunction, 'must be a function of the error and its context')
+    .optional()
+    .meta({ description: 'whether this error is worth another attempt', default: 'every error is' }),
 })
+
+const deadLetter = z.strictObject({
+  topic: z
+    .union(
+      [z.string().min(1), z.custom<(message: Message) => string>(isFunction)],
+      'must be a topic or a function of the message',
+    )
+    .meta({ description: 'where dead letters go, or a function of the message' }),
+  payload: z
+    .enum(['full', 'metadata'])
+    .default('full')
+    .meta({ description: '`metadata`: without the value; key, headers and timestamp only' }),
+  kafka: properties.default({}).meta({
+    description: 'librdkafka properties of the producer, over those of `kafka`; idempotent with acks=all always',
+  }),
+})
+
+const poisonKeys = z.strictObject({
+  after: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20)
+    .meta({ description: 'failed attempts in a row, over all messages of a key, that make it poison' }),
+  coolDown: milliseconds(MAX_TIMEOUT_MS)
+    .min(1)
+    .default(60_000)
+    .meta({ description: 'ms that it stays so; then one attempt decides' }),
+  action: z.enum(['park', 'giveUp']).default('park').meta({
+    description: '`park`: its messages wait; `giveUp`: they are not run, as if their attempts were used up',
+  }),
+})
+
+const transactional = z.strictObject({
+  id: z
+    .string()
+    .min(1)
+    .meta({ description: 'transactional.id: the same after a restart, another one for each running consumer' }),
+  kafka: properties.default({}).meta({ description: 'librdkafka properties of the producer, over those of `kafka`' }),
+})
+
+const deserialize = z.strictObject({
+  key: decoderOption
+    .optional()
+    .meta({ description: "`'json'`, `'text'`, a Standard Schema, an object with `decode()`, or a function" }),
+  value: decoderOption.optional().meta({ description: 'likewise' }),
+  onError: z
+    .enum(['stop', 'deadLetter', 'drop'])
+    .default('stop')
+    .meta({ description: 'what becomes of a message that cannot be decoded; it is not retried' }),
+})
+
+const batches = z
+  .strictObject({
+    maxMessages: z.number().int().min(1).max(65_535).default(100),
+    maxBytes: z
+      .number()
+      .int()
+      .min(1)
+      .max(2 ** 30)
+      .default(1024 * 1024),
+    linger: milliseconds(MAX_TIMEOUT_MS).default(0),
+    lanes: z.enum(['one', 'many']).default('one'),
+    sameKey: z.boolean().default(false),
+  })
+  .refine(({ lanes, sameKey }) => lanes === 'many' || !sameKey, {
+    path: ['sameKey'],
+    message: "goes with lanes: 'many'; a batch of one lane has one key anyway",
+  })
 
 const metadata = z.strictObject({
   format: z
@@ -80,6 +165,14 @@ const metadata = z.strictObject({
 
 /** The options that must fit together. */
 const timing = z.object({ kafka: z.record(z.string(), z.unknown()), rebalanceTimeout: z.number() })
+
+const delivery = z.object({
+  kafka: z.record(z.string(), z.unknown()),
+  deadLetter: z.unknown(),
+  transactional: z.unknown(),
+  deserialize: z.object({ onError: z.string() }).optional(),
+  order: z.string(),
+})
 
 export const schema = z
   .strictObject({
@@ -134,6 +227,25 @@ export const schema = z
       .default(30_000)
       .meta({ description: 'ms that close() waits for running handlers' }),
     retry: retry.prefault({}),
+    handlerTimeout: milliseconds(MAX_TIMEOUT_MS).default(0).meta({
+      description: 'ms until the signal of an asynchronous handler fires; it has failed when it ends. 0: never',
+    }),
+    deadLetter: deadLetter
+      .optional()
+      .meta({ description: 'where messages go whose attempts are used up; settled when the broker has them' }),
+    onExhausted: z.enum(['stop', 'drop', 'block']).default('stop').meta({
+      description:
+        'without `deadLetter`: `stop` rejects `run()`, `drop` settles the message, `block` keeps its lane closed',
+    }),
+    poisonKeys: poisonKeys.optional().meta({ description: 'a breaker for keys that keep failing' }),
+    onUnknownTopic: z
+      .enum(['stop', 'wait'])
+      .default('stop')
+      .meta({ description: '`wait`: until a topic that does not exist is created' }),
+    transactional: transactional
+      .optional()
+      .meta({ description: 'exactly once: what handlers `send()` and the offsets are committed together' }),
+    deserialize: deserialize.optional().meta({ description: 'keys and values as handlers get them' }),
     metadata: metadata.prefault({}),
     logger: z
       .custom<Logger>((value) => {
@@ -159,6 +271,25 @@ export const schema = z
   })
   .superRefine(
     (options, context) => {
+      const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })
+      const hasProducer = options.deadLetter !== undefined || options.transactional !== undefined
+      if (hasProducer && isGiven(options.kafka['test.mock.num.brokers'])) {
+        refuse(['kafka', 'test.mock.num.brokers'], 'has no room for a producer: its cluster is the consumer’s own')
+      }
+      if (options.transactional !== undefined && options.kafka['isolation.level'] === 'read_uncommitted') {
+        refuse(['kafka', 'isolation.level'], 'must be read_committed with transactional')
+      }
+      if (options.deserialize?.onError === 'deadLetter' && options.deadLetter === undefined) {
+        refuse(['deserialize', 'onError'], 'is deadLetter, and there is no option deadLetter')
+      }
+      if (options.poisonKeys !== undefined && options.order !== 'key') {
+        refuse(['poisonKeys'], "goes with order: 'key'")
+      }
+    },
+    { when: ({ value }) => delivery.safeParse(value).success },
+  )
+  .superRefine(
+    (options, context) => {
       const most = Number(options.kafka['max.poll.interval.ms'] ?? DEFAULT_MAX_POLL_INTERVAL_MS)
       // What is no number is librdkafka's to refuse.
       if (Number.isNaN(most) || options.rebalanceTimeout < most) return
@@ -169,8 +300,32 @@ export const schema = z
     { when: ({ value }) => timing.safeParse(value).success },
   )
 
+/** How `runBatches()` makes batches. */
+export interface BatchOptions {
+  /** Most messages of a batch. Default: 100. */
+  readonly maxMessages?: number
+  /** Most bytes of a batch, but for a single message. Default: 1 MiB. */
+  readonly maxBytes?: number
+  /** ms that a batch which is not full waits for more. Default: 0. */
+  readonly linger?: number
+  /** Batches of one lane (the messages of one key, in order), or across lanes. Default: 'one'. */
+  readonly lanes?: 'one' | 'many'
+  /** Across lanes: several messages of one key may be in a batch, in order. Default: false. */
+  readonly sameKey?: boolean
+}
+
+/** @throws LanewayError `CONFIG_INVALID`, with every wrong field in `issues` */
+export function parseBatchOptions(options: unknown, { concurrency }: ConsumerConfig): z.output<typeof batches> {
+  const parsed = validate(batches, options, 'options of runBatches()')
+  if (parsed.lanes === 'one' || parsed.sameKey || parsed.maxMessages <= concurrency) return parsed
+  const message = `must not be above concurrency (${concurrency}): each message is of another lane`
+  throw new LanewayError('CONFIG_INVALID', `maxMessages: ${message}`, { issues: [{ field: 'maxMessages', message }] })
+}
+
 /** What a user gives; see the README's table for units and defaults. */
-export type ParallelConsumerOptions = z.input<typeof schema>
+export type ParallelConsumerOptions<D extends Decoders = Decoders> = Omit<z.input<typeof schema>, 'deserialize'> & {
+  readonly deserialize?: (D & Decoders & Pick<z.input<typeof deserialize>, 'onError'>) | undefined
+}
 /** The same with every default filled in. */
 export type ConsumerConfig = z.output<typeof schema>
 

@@ -4,10 +4,21 @@
  * its way.
  */
 import { channel } from 'node:diagnostics_channel'
-import { type ConsumerConfig, type ParallelConsumerOptions, parseCloseOptions, parseConfig } from './config.js'
+import {
+  type BatchOptions,
+  type ConsumerConfig,
+  type ParallelConsumerOptions,
+  parseBatchOptions,
+  parseCloseOptions,
+  parseConfig,
+} from './config.js'
+import { decodingBatchHandler, decodingHandler } from './decoded-handlers.js'
+import type { DecodedBy, Decoders } from './decoding.js'
 import { fromRaw, LanewayError, translate } from './errors.js'
+import { Failures } from './failures.js'
+import { type ConsumerHealth, type ConsumerState, healthOf } from './health.js'
 import { addon, type RawConsumer, type RawEvent, type RawStats, type RawTopicPartition } from './native.js'
-import type { EngineHost, FailureDecision, Handler, Message, StopMode } from './ports/engine.js'
+import type { BatchHandler, BatchPlan, EngineHost, Handler, Message, StopMode } from './ports/engine.js'
 import type { Logger } from './ports/logger.js'
 
 export interface CloseOptions {
@@ -18,7 +29,13 @@ export interface CloseOptions {
 }
 
 /** Numbers of one moment; see RawStats and RawPartitionStats for each. */
-export type ConsumerStats = RawStats
+export interface ConsumerStats extends RawStats {
+  /** Messages dropped, by reason; at most some 100 reasons, the rest as `other`. */
+  readonly drops: Readonly<Record<string, number>>
+}
+
+/** What a handler gets: the message as it came, or decoded where the option `deserialize` says how. */
+export type MessageOf<D extends Decoders> = [Extract<keyof D, 'key' | 'value'>] extends [never] ? Message : DecodedBy<D>
 
 /** Everything that a consumer tells (not: messages) goes to `laneway:<kind>` channels, for tracing tools. */
 const channels = {
@@ -30,6 +47,9 @@ const channels = {
   log: channel('laneway:log'),
 }
 
+/** How many handlers health() names. */
+const LONGEST_RUNNING = 10
+
 const SYSLOG_ERROR = 3
 const SYSLOG_WARNING = 4
 const SYSLOG_INFO = 6
@@ -37,23 +57,6 @@ const SYSLOG_INFO = 6
 /** librdkafka wants strings. */
 function toProperties(kafka: ConsumerConfig['kafka']): Record<string, string> {
   return Object.fromEntries(Object.entries(kafka).map(([name, value]) => [name, String(value)]))
-}
-
-/** @throws LanewayError `CONFIG_INVALID` where the user's function fails or returns what is no number of ms */
-function delayAfter(delay: ConsumerConfig['retry']['delay'], attempt: number): number {
-  if (typeof delay === 'number') return delay
-  let delayMs: unknown
-  let cause: unknown
-  try {
-    delayMs = delay(attempt)
-  } catch (error) {
-    cause = error
-  }
-  if (typeof delayMs === 'number' && Number.isFinite(delayMs)) return delayMs
-  const seen = cause === undefined ? `returned ${String(delayMs)}` : `threw ${String(cause)}`
-  const message = `it ${seen} for attempt ${attempt}; expected a number of ms`
-  const issues = [{ field: 'retry.delay', message }]
-  throw new LanewayError('CONFIG_INVALID', `retry.delay: ${message}`, { cause, issues, fatal: true })
 }
 
 /** What ends `run()` is a LanewayError, also where an engine or this file is at fault. */
@@ -71,65 +74,60 @@ function typed(error: unknown): LanewayError {
  * await using consumer = new ParallelConsumer({ kafka: { 'bootstrap.servers': 'localhost:9092', 'group.id': 'g' }, topics: ['t'] })
  * await consumer.run(async (message) => { await work(message) })
  */
-export class ParallelConsumer implements AsyncDisposable {
+export class ParallelConsumer<const D extends Decoders = Record<never, never>> implements AsyncDisposable {
   readonly #config: ConsumerConfig
   readonly #logger: Logger
-  readonly #raw: RawConsumer
+  readonly #failures: Failures
   readonly #partitions: RawTopicPartition[] = []
+  #raw: RawConsumer
   #state: 'new' | 'running' | 'closed' = 'new'
+  #wasAssigned = false
+  #isOver = false
   #closing: Promise<void> | undefined
   #failure: LanewayError | undefined
   #finish: () => void = () => undefined
 
   /** @throws LanewayError `CONFIG_INVALID`: every wrong option is named; nothing is connected yet */
-  constructor(options: ParallelConsumerOptions) {
+  constructor(options: ParallelConsumerOptions<D>) {
     const config = parseConfig(options)
     this.#config = config
     this.#logger = config.logger
-    this.#raw = translate(
-      () =>
-        new addon.Consumer({
-          properties: toProperties(config.kafka),
-          topics: config.topics,
-          order: config.order,
-          concurrency: config.concurrency,
-          maxBufferedMessages: config.maxBufferedMessages,
-          maxBufferedBytes: config.maxBufferedBytes,
-          maxRunLength: config.maxRunLength,
-          commitIntervalMs: config.commitInterval,
-          rebalanceTimeoutMs: config.rebalanceTimeout,
-          metadataFormat: config.metadata.format,
-          metadataCarrier: config.metadata.carrier,
-          metadataMaxUnits: config.metadata.maxUnits,
-          onEvent: (event) => this.#onEvent(event),
-        }),
-    )
+    // Others may end what they do: their messages are settled then, and not run again after a restart.
+    this.#failures = new Failures(config, (error) => this.#fail(error, 'drain'))
+    this.#raw = this.#createRaw()
   }
 
   /**
    * Subscribes, and runs `handler` for every message until the consumer is closed. A handler settles its message by
-   * returning; when it throws, the message is tried again by the policy of the option `retry`.
+   * returning; when it throws, the options `retry`, `deadLetter` and `onExhausted` say what becomes of it, or what it
+   * has thrown: {@link RetryMessage}, {@link DropMessage}, {@link DeadLetterMessage} or {@link FatalError}.
    *
    * @returns a promise that resolves after {@link close}
    * @throws LanewayError for everything that ends the consumer, e.g. `RETRIES_EXHAUSTED`, `AUTHORIZATION_FAILED`,
    * `TOPIC_UNKNOWN`; what was settled is committed first
    */
-  async run(handler: Handler): Promise<void> {
-    if (typeof handler !== 'function') {
-      const issues = [{ field: 'handler', message: 'must be a function' }]
-      throw new LanewayError('CONFIG_INVALID', 'handler: must be a function', { issues })
+  async run(handler: Handler<MessageOf<D>>): Promise<void> {
+    this.#requireNew(handler)
+    await this.#run({ handler: this.#decoding<Handler<never>, Handler>(handler, decodingHandler) })
+  }
+
+  /**
+   * The same for batches: `handler` gets several messages at once, and says through its context what becomes of single
+   * ones. Where it says nothing, all are settled when it returns, and have failed when it throws.
+   *
+   * @throws LanewayError as {@link run}, and `CONFIG_INVALID` for a wrong option
+   */
+  async runBatches(handler: BatchHandler<MessageOf<D>>, options: BatchOptions = {}): Promise<void> {
+    this.#requireNew(handler)
+    const { linger, sameKey, ...plan } = parseBatchOptions(options, this.#config)
+    const batches = {
+      ...plan,
+      lingerMs: linger,
+      handler: this.#decoding<BatchHandler<never>, BatchHandler>(handler, decodingBatchHandler),
     }
-    if (this.#state === 'running') throw new LanewayError('ALREADY_RUNNING', 'this consumer runs already')
-    if (this.#state === 'closed') throw new LanewayError('CONSUMER_CLOSED', 'this consumer is closed')
-    this.#state = 'running'
-    const finished = new Promise<void>((resolve) => {
-      this.#finish = resolve
-    })
-    // Not awaited: an engine that never ends to start must not keep run() from ending.
-    this.#start(handler).catch((error: unknown) => this.#fail(error))
-    await finished
-    await this.#closing
-    if (this.#failure !== undefined) throw this.#failure
+    await this.#raw.close()
+    this.#raw = this.#createRaw(batches, sameKey)
+    await this.#run({ handler: () => undefined, batches })
   }
 
   /**
@@ -158,12 +156,97 @@ export class ParallelConsumer implements AsyncDisposable {
 
   /** What the consumer holds and has done, at this moment. */
   stats(): ConsumerStats {
-    return this.#raw.stats()
+    return { ...this.#raw.stats(), drops: this.#failures.drops() }
   }
 
-  async #start(handler: Handler): Promise<void> {
+  /** Whether it moves, and what it waits for; meant to be asked some times a minute. */
+  health(): ConsumerHealth {
+    const most = Number(this.#config.kafka['max.poll.interval.ms'])
+    return healthOf({
+      state: this.#stateForOthers(),
+      wasAssigned: this.#wasAssigned,
+      maxPollIntervalMs: Number.isNaN(most) ? undefined : most,
+      stats: this.#raw.stats(),
+      standing: this.#raw.standing(LONGEST_RUNNING),
+    })
+  }
+
+  #stateForOthers(): ConsumerState {
+    if (this.#failure !== undefined) return 'failed'
+    if (this.#state !== 'closed') return this.#state
+    return this.#isOver ? 'closed' : 'closing'
+  }
+
+  /** @throws LanewayError `CONFIG_INVALID` for what librdkafka refuses */
+  #createRaw(batches?: BatchPlan, sameKey = false): RawConsumer {
+    const { kafka, poisonKeys, deadLetter, transactional, ...config } = this.#config
+    const properties = toProperties(kafka)
+    const isOfOneLane = batches?.lanes === 'one'
+    const runLength = isOfOneLane ? batches.maxMessages : batches && !sameKey ? 1 : config.maxRunLength
+    return translate(
+      () =>
+        new addon.Consumer({
+          properties,
+          topics: config.topics,
+          order: config.order,
+          concurrency: config.concurrency,
+          maxBufferedMessages: config.maxBufferedMessages,
+          maxBufferedBytes: config.maxBufferedBytes,
+          maxRunLength: runLength,
+          maxRunBytes: isOfOneLane ? batches.maxBytes : Number.MAX_SAFE_INTEGER,
+          wholeRuns: isOfOneLane,
+          lingerMs: isOfOneLane ? batches.lingerMs : 0,
+          commitIntervalMs: config.commitInterval,
+          rebalanceTimeoutMs: config.rebalanceTimeout,
+          metadataFormat: config.metadata.format,
+          metadataCarrier: config.metadata.carrier,
+          metadataMaxUnits: config.metadata.maxUnits,
+          waitForTopics: config.onUnknownTopic === 'wait',
+          poisonAfter: poisonKeys?.after ?? 0,
+          poisonCoolDownMs: poisonKeys?.coolDown ?? 0,
+          poisonIsTaken: poisonKeys?.action === 'giveUp',
+          maxOutputBytes: config.maxBufferedBytes,
+          deadLetters: deadLetter ? { ...properties, ...toProperties(deadLetter.kafka) } : null,
+          transactions: transactional
+            ? { ...properties, ...toProperties(transactional.kafka), 'transactional.id': transactional.id }
+            : null,
+          onEvent: (event) => this.#onEvent(event),
+        }),
+    )
+  }
+
+  #requireNew(handler: unknown): void {
+    if (typeof handler !== 'function') {
+      const issues = [{ field: 'handler', message: 'must be a function' }]
+      throw new LanewayError('CONFIG_INVALID', 'handler: must be a function', { issues })
+    }
+    if (this.#state === 'running') throw new LanewayError('ALREADY_RUNNING', 'this consumer runs already')
+    if (this.#state === 'closed') throw new LanewayError('CONSUMER_CLOSED', 'this consumer is closed')
+    this.#state = 'running'
+  }
+
+  /** The user's handler gets decoded messages where the option `deserialize` says so. */
+  #decoding<H, Raw>(handler: H, wrap: (decoders: Decoders, handler: H) => Raw): Raw {
+    const { deserialize } = this.#config
+    const isDecoding = deserialize?.key !== undefined || deserialize?.value !== undefined
+    // Without decoders MessageOf<D> is Message, so that the handler is one of messages as they came.
+    return isDecoding ? wrap(deserialize, handler) : (handler as unknown as Raw)
+  }
+
+  async #run(handling: Pick<EngineHost, 'handler' | 'batches'>): Promise<void> {
+    const finished = new Promise<void>((resolve) => {
+      this.#finish = resolve
+    })
+    // Not awaited: an engine that never ends to start must not keep run() from ending.
+    this.#start(handling).catch((error: unknown) => this.#fail(error))
+    if (this.#closing === undefined) await finished
+    await this.#closing
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async #start(handling: Pick<EngineHost, 'handler' | 'batches'>): Promise<void> {
     translate(() => this.#raw.start())
-    await this.#config.engine.start(this.#hostFor(handler))
+    await this.#config.engine.start(this.#hostFor(handling))
   }
 
   /** The group is left also where the engine cannot be stopped. */
@@ -174,6 +257,7 @@ export class ParallelConsumer implements AsyncDisposable {
       this.#note(error)
     }
     await this.#raw.close()
+    this.#isOver = true
   }
 
   async #stopEngine(mode: StopMode, deadline: number): Promise<void> {
@@ -182,12 +266,14 @@ export class ParallelConsumer implements AsyncDisposable {
     if (mode === 'drain') await engine.stop('abort', 0)
   }
 
-  #hostFor(handler: Handler): EngineHost {
+  #hostFor(handling: Pick<EngineHost, 'handler' | 'batches'>): EngineHost {
     return {
-      handler,
+      ...handling,
+      handlerTimeoutMs: this.#config.handlerTimeout,
+      isTransactional: this.#config.transactional !== undefined,
       attach: (onReady) => translate(() => this.#raw.attach(onReady)),
       partition: (id) => this.#partition(id),
-      decide: (error, message, attempt) => this.#decide(error, message, attempt),
+      decide: (failed) => (this.#failure === undefined ? this.#failures.decide(failed) : { kind: 'stop' }),
       fail: (error) => this.#fail(error),
     }
   }
@@ -201,30 +287,8 @@ export class ParallelConsumer implements AsyncDisposable {
     return at
   }
 
-  #decide(error: unknown, message: Message, attempt: number): FailureDecision {
-    if (this.#failure !== undefined) return { kind: 'stop' }
-    const { maxAttempts, delay } = this.#config.retry
-    const { topic, partition, offset } = message
-    const where = `${topic} [${partition}] at offset ${offset}`
-    if (attempt >= maxAttempts) {
-      const reason = error instanceof Error ? error.message : String(error)
-      const details = { topic, partition, offset, attempts: attempt }
-      const text = `${where} failed ${attempt} times, the last time with: ${reason}`
-      this.#fail(new LanewayError('RETRIES_EXHAUSTED', text, { cause: error, details, fatal: true }))
-      return { kind: 'stop' }
-    }
-    try {
-      const delayMs = delayAfter(delay, attempt)
-      this.#logger.warn(`attempt ${attempt} of ${where} failed`, { topic, partition, offset, attempt, delayMs, error })
-      return { kind: 'retry', delayMs }
-    } catch (cause) {
-      this.#fail(cause)
-      return { kind: 'stop' }
-    }
-  }
-
   /** The consumer cannot go on: `run()` rejects with this as soon as everything is closed. */
-  #fail(cause: unknown): void {
+  #fail(cause: unknown, mode: StopMode = 'abort'): void {
     if (this.#failure !== undefined) return
     if (this.#state === 'closed') {
       // It ends as it was asked to; what is not settled comes again.
@@ -232,7 +296,7 @@ export class ParallelConsumer implements AsyncDisposable {
       return
     }
     this.#note(cause)
-    this.close({ mode: 'abort' }).catch((error: unknown) => this.#logger.error('closing failed', { error }))
+    this.close({ mode }).catch((error: unknown) => this.#logger.error('closing failed', { error }))
   }
 
   /** Only the first failure is why the consumer stops. */
@@ -246,6 +310,7 @@ export class ParallelConsumer implements AsyncDisposable {
     channels[event.kind].publish(event)
     switch (event.kind) {
       case 'assigned':
+        this.#wasAssigned = true
         this.#logger.info('partitions assigned', { partitions: event.partitions })
         return
       case 'revoked':

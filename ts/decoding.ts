@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { LanewayError } from './errors.js'
 import type { Message } from './ports/engine.js'
 import type { StandardIssue, StandardOutput, StandardResult, StandardSchemaV1 } from './standard-schema.js'
+import { isThenable } from './thenable.js'
 
 /**
  * Gets null for a missing key or a tombstone, and may return a promise. The bytes are the message's own: copy
@@ -200,11 +201,6 @@ async function outputLater(result: PromiseLike<StandardResult<unknown>>): Promis
 function outputOf(result: StandardResult<unknown>): unknown {
   if (result.issues) throw new SchemaError(result.issues)
   return result.value
-}
-
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  const mayBe = (typeof value === 'object' && value !== null) || typeof value === 'function'
-  return mayBe && 'then' in value && typeof value.then === 'function'
 }
 
 /** Says nothing of the payload, nor what the decoder said: that may quote it. */

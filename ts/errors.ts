@@ -17,6 +17,12 @@ export const ERROR_CODES = {
   DESERIALIZATION_FAILED:
     'The key or value of a message cannot be decoded; `details` names it, `cause` is what the decoder said.',
   FATAL_HANDLER: 'A handler threw FatalError: the consumer stops.',
+  HANDLER_TIMEOUT: 'A handler ran longer than handlerTimeout; the attempt counts as failed once it has ended.',
+  KEY_POISONED: 'A message was not run, because its key failed too often in a row.',
+  LEASE_LOST: 'A handler went on with a message that is not its own any more.',
+  NOT_TRANSACTIONAL: 'send() was called without the option transactional.',
+  RECORD_INVALID: 'A record to be produced is impossible; `issues` names the field.',
+  DEAD_LETTER_FAILED: 'A dead letter was not acknowledged; it is sent again, and its message stays unsettled.',
   BROKER_UNREACHABLE: 'No broker could be reached.',
   TIMED_OUT: 'A request was not answered in time.',
   TOPIC_UNKNOWN: 'A topic does not exist.',

@@ -2,17 +2,35 @@
  * The public surface of laneway, and nothing else: what is not exported here or in `laneway/testing` may change at any
  * time. This file must not hold code of its own.
  */
-export type { ParallelConsumerOptions } from './config.js'
-export { type CloseOptions, type ConsumerStats, ParallelConsumer } from './consumer.js'
+export type { BatchOptions, ParallelConsumerOptions, Retryable } from './config.js'
+export { type CloseOptions, type ConsumerStats, type MessageOf, ParallelConsumer } from './consumer.js'
+export { DEAD_LETTER_HEADERS } from './dead-letter.js'
+export {
+  type BytesDecoder,
+  type Decoded,
+  DecodedMessage,
+  type Decoder,
+  type DecoderFunction,
+  type Decoders,
+  SchemaError,
+} from './decoding.js'
 export { inline } from './engines/inline.js'
 export { type ConfigIssue, ERROR_CODES, type ErrorCode, LanewayError } from './errors.js'
+export type { ConsumerHealth, ConsumerState, PartitionHealth, StandingMessage } from './health.js'
+export { DeadLetterMessage, DropMessage, FatalError, RetryMessage } from './outcomes.js'
 export type {
+  BatchContext,
+  BatchHandler,
+  BatchPlan,
+  DeadLetter,
   Engine,
   EngineHost,
+  FailedAttempt,
   FailureDecision,
   Handler,
   HandlerContext,
   Message,
+  OutgoingRecord,
   StopMode,
   Taker,
 } from './ports/engine.js'

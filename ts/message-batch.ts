@@ -58,6 +58,19 @@ export class MessageBatch {
     this.runStarts = new Uint32Array(buffer, next(4 * (runs + 1)), runs + 1)
     this.runPartitions = new Uint32Array(buffer, next(4 * runs), runs)
   }
+
+  /** ms since the epoch; undefined where the message has not failed. */
+  firstFailedAt(index: number): number | undefined {
+    const at = this.firstFailures?.[index] ?? -1
+    return at < 0 ? undefined : at
+  }
+
+  /** Bytes of a message's key, value and headers. */
+  bytesOf(index: number): number {
+    const keySize = Math.max(this.keySizes[index] ?? 0, 0)
+    const valueSize = Math.max(this.valueSizes[index] ?? 0, 0)
+    return keySize + valueSize + (this.headerSizes[index] ?? 0)
+  }
 }
 
 /** One message of a batch. */

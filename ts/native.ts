@@ -47,6 +47,25 @@ export interface RawConsumerOptions {
   readonly metadataCarrier: RawCarrier
   /** UTF-16 code units; lowered by itself when the broker refuses. */
   readonly metadataMaxUnits: number
+  /** A subscribed topic that does not exist is waited for. */
+  readonly waitForTopics: boolean
+  /** Most bytes of one lane in one lease, but for its first message. */
+  readonly maxRunBytes: number
+  /** A take ends rather than cut a run short. */
+  readonly wholeRuns: boolean
+  /** A lane with less than a whole run waits this long for more. */
+  readonly lingerMs: number
+  /** Failures in a row that make a key poison; 0: none do. */
+  readonly poisonAfter: number
+  readonly poisonCoolDownMs: number
+  /** Messages of a poison key are taken with attempt 0, not to be run; otherwise they wait. */
+  readonly poisonIsTaken: boolean
+  /** Bytes of outputs that wait for their transaction; above it nothing is taken. */
+  readonly maxOutputBytes: number
+  /** Properties of the producer of dead letters; those of consumers alone are left out. null: none. */
+  readonly deadLetters: Readonly<Record<string, string>> | null
+  /** Properties of the transactional producer, likewise. null: none. */
+  readonly transactions: Readonly<Record<string, string>> | null
   /** Called on the main thread for everything that is not a message. */
   readonly onEvent: (event: RawEvent) => void
 }
@@ -90,6 +109,8 @@ export const Outcome = {
   Dropped: 3,
   /** Not settled and not counted as an attempt: it and the later messages of its lease go back to the lane. */
   Released: 4,
+  /** Not settled: its lane stays closed for the rest of the assignment. */
+  Blocked: 5,
 } as const
 export type Outcome = (typeof Outcome)[keyof typeof Outcome]
 
@@ -113,6 +134,25 @@ export interface RawTaker {
   take(settlementCount: number, maxMessages: number, maxBytes: number): ArrayBuffer | null
   /** Settles without taking. Also wakes a revoke or a close that waits for these leases. */
   settle(settlementCount: number): void
+  /**
+   * Withholds a leased message until its dead letter is acknowledged; what is leased after it in its lane goes back.
+   * `headers` alternate names and values, and follow the message's own. False: the lease is gone.
+   */
+  deadLetter(lease: number, slot: number, topic: string, withPayload: boolean, headers: readonly string[]): boolean
+  /**
+   * Keeps a record with a leased message, for the transaction that settles it. Arguments as RawProducer.produce. False:
+   * the lease is gone.
+   */
+  output(
+    lease: number,
+    slot: number,
+    topic: string,
+    partition: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    timestamp: number,
+    headers: readonly (string | Uint8Array | null)[] | null,
+  ): boolean
   /** Gives back what is still leased by this taker (Released) and ends it. Idempotent. */
   detach(): void
 }
@@ -136,12 +176,48 @@ export interface RawPartitionStats extends RawTopicPartition {
   readonly paused: boolean
   /** Gap map at its limit: only offsets below the highest settled one are started. */
   readonly metadataFull: boolean
+  /** ms spent so, in this assignment. */
+  readonly metadataFullMs: number
+  /** ms since the broker acknowledged a commit of this assignment; -1: none yet. */
+  readonly commitAgeMs: number
+  /** Why the last commit failed; '' where it went well. */
+  readonly commitError: string
+}
+
+export interface RawStandingMessage extends RawTopicPartition {
+  readonly offset: number
+  /** Its first 256 bytes; null: none. */
+  readonly key: Buffer | null
+  /** The attempt that runs or comes next. */
+  readonly attempt: number
+  /**
+   * `ready`: waits for a free engine; `executing`; `waiting`: for its retry, a poison key's cool-down or more messages;
+   * `dead-lettering`: its letter is not acknowledged; `blocked`: not run again; `held`: the gap map is full.
+   */
+  readonly state: 'ready' | 'executing' | 'waiting' | 'dead-lettering' | 'blocked' | 'held'
+  /** ms since it came into this state. */
+  readonly ageMs: number
+  /** ms since its first failure; -1: none. */
+  readonly failingForMs: number
+}
+
+export interface RawStanding {
+  /** The messages at the partitions' committable offsets. */
+  readonly blocking: readonly RawStandingMessage[]
+  /** Those that engines have had longest. */
+  readonly oldest: readonly RawStandingMessage[]
 }
 
 export interface RawStats {
   readonly lanes: number
   readonly executingLanes: number
+  /** Closed until their retry is due, a poison key has cooled down, or a batch has lingered. */
   readonly waitingLanes: number
+  /** Closed for the rest of their assignment. */
+  readonly blockedLanes: number
+  /** Keys that failed and did not succeed since, and how often one became poison. */
+  readonly failingKeys: number
+  readonly poisonings: number
   readonly bufferedMessages: number
   readonly bufferedBytes: number
   readonly slabBytes: number
@@ -157,6 +233,22 @@ export interface RawStats {
   readonly commits: number
   readonly commitFailures: number
   readonly metadataFallbacks: number
+  /** What handlers produced and no transaction has carried yet. */
+  readonly outputBytes: number
+  readonly transactions: number
+  readonly abortedTransactions: number
+  /** ms since librdkafka was last served; -1: not started. */
+  readonly pollAgeMs: number
+  readonly deadLetters: {
+    /** Not acknowledged yet. */
+    readonly pending: number
+    readonly delivered: number
+    /** Sends that failed; each is repeated. */
+    readonly failures: number
+    /** ms since the first of the sends that failed with none acknowledged since; -1: the last one went well. */
+    readonly failingForMs: number
+    readonly lastFailure: string
+  }
   readonly partitions: readonly RawPartitionStats[]
 }
 
@@ -168,6 +260,8 @@ export interface RawConsumer {
   /** The topic and partition behind a batch's partition id; ids never change their meaning within a consumer. */
   partition(id: number): RawTopicPartition
   stats(): RawStats
+  /** Walks all lanes: for health, not for every message. */
+  standing(mostOldest: number): RawStanding
   /** From now on `take` returns null: nothing new starts. Leases may still be settled. */
   stopTaking(): void
   /** Resolves true when nothing is leased any more, false when `deadlineMs` passed first. */

@@ -190,6 +190,7 @@ ConsumerOptions to_options(const Napi::Object& from) {
   options.metadata_max_units = static_cast<size_t>(number(from, "metadataMaxUnits"));
   options.wait_for_topics = from.Get("waitForTopics").As<Napi::Boolean>().Value();
   options.dispatcher.max_run_bytes = static_cast<size_t>(number(from, "maxRunBytes"));
+  options.dispatcher.whole_runs = from.Get("wholeRuns").As<Napi::Boolean>().Value();
   options.dispatcher.linger_ms = static_cast<int64_t>(number(from, "lingerMs"));
   options.dispatcher.poison_after = static_cast<uint32_t>(number(from, "poisonAfter"));
   options.dispatcher.poison_cool_down_ms = static_cast<int64_t>(number(from, "poisonCoolDownMs"));

@@ -71,6 +71,8 @@ struct DispatcherOptions {
   uint32_t max_run_length = 16;
   // A run ends before this many bytes (its first message may be larger).
   size_t max_run_bytes = std::numeric_limits<size_t>::max();
+  // A take ends rather than cut a run short for want of room.
+  bool whole_runs = false;
   // A lane with less than a whole run of messages waits this long for more; 0: not at all.
   int64_t linger_ms = 0;
   // A key that failed so often in a row is poison for the cool-down; 0: never.

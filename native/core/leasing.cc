@@ -59,7 +59,8 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
   taker.any_failed_ = false;
   taker.first_lease_ = next_lease_;
   max_bytes = std::min(max_bytes, kMaxBatchBytes);
-  while (has_work() && taker.picked_.size() < max_messages &&
+  bool is_full = false;
+  while (has_work() && !is_full && taker.picked_.size() < max_messages &&
          (taker.picked_.empty() || taker.payload_bytes_ < max_bytes)) {
     const PartitionId id = active_.front();
     active_.pop_front();
@@ -69,6 +70,11 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
     if (partition.metadata_full) prefer_lowest(partition);
     for (size_t turn = 0; turn < kPartitionTurn && executing_lanes_ < options_.concurrency; ++turn) {
       if (taker.picked_.size() >= max_messages) break;
+      if (options_.whole_runs && !taker.picked_.empty() &&
+          max_messages - taker.picked_.size() < options_.max_run_length) {
+        is_full = true;
+        break;
+      }
       if (!taker.picked_.empty() && taker.payload_bytes_ >= max_bytes) break;
       const uint32_t lane = next_startable(partition);
       if (lane == kNil) break;

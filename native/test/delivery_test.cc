@@ -101,8 +101,12 @@ TEST(DeadLetter, IsReadByteForByte) {
       EXPECT_EQ(view.timestamp_ms, message.timestamp_ms);
       EXPECT_EQ(view.key.has_value(), message.key.has_value());
       EXPECT_EQ(view.value.has_value(), message.value.has_value());
-      if (view.key) EXPECT_EQ(text(*view.key), *message.key);
-      if (view.value) EXPECT_EQ(text(*view.value), *message.value);
+      if (view.key) {
+        EXPECT_EQ(text(*view.key), *message.key);
+      }
+      if (view.value) {
+        EXPECT_EQ(text(*view.value), *message.value);
+      }
       EXPECT_EQ(text(view.headers), message.headers);
     });
     EXPECT_TRUE(read);
@@ -324,7 +328,7 @@ TEST(Run, EndsAtItsBytes) {
 
 class Number final : public Output {
  public:
-  explicit Number(int value) : value(value) {}
+  explicit Number(int number) : value(number) {}
   size_t size() const override { return 10; }
   const int value;
 };

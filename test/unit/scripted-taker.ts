@@ -2,23 +2,29 @@
  * A host without native code: batches are handed out as scripted, settlements are written down, and every promise of
  * the contract that an engine could break is checked on the way.
  */
-import type { EngineHost, FailureDecision, Handler, Message, Taker } from 'laneway'
+import type { BatchPlan, EngineHost, FailedAttempt, FailureDecision, Handler, Taker } from 'laneway'
 import { type WrittenRun, writeBatch } from './written-batch.js'
 
 export interface Settled {
   readonly lease: number
   readonly slot: number
   readonly delayMs: number
-  /** As in native.ts: 0 completed, 1 retried, 4 released. */
+  /** As in native.ts: 0 completed, 1 retried, 3 dropped, 4 released, 5 blocked. */
   readonly outcome: number
 }
 
 export class ScriptedHost implements EngineHost {
   readonly settled: Settled[] = []
   readonly failures: unknown[] = []
-  readonly decisions: { readonly error: unknown; readonly offset: number; readonly attempt: number }[] = []
+  readonly deadLetters: { readonly lease: number; readonly slot: number; readonly topic: string }[] = []
+  readonly outputs: { readonly lease: number; readonly topic: string }[] = []
+  batches: BatchPlan | undefined
+  handlerTimeoutMs = 0
+  isTransactional = false
+  holdsOutputs = true
+  readonly decisions: (Omit<FailedAttempt, 'message'> & { readonly offset: number })[] = []
   handler: Handler
-  decision: FailureDecision = { kind: 'retry', delayMs: 100 }
+  decision: FailureDecision | ((offset: number) => FailureDecision) = { kind: 'retry', delayMs: 100 }
   takes = 0
   largestTake = 0
   isDetached = false
@@ -58,6 +64,14 @@ export class ScriptedHost implements EngineHost {
         return batch
       },
       settle: (count) => this.#read(settlements, count),
+      deadLetter: (lease, slot, topic) => {
+        this.deadLetters.push({ lease, slot, topic })
+        return true
+      },
+      output: (lease, _slot, topic) => {
+        this.outputs.push({ lease, topic })
+        return this.holdsOutputs
+      },
       detach: () => {
         this.isDetached = true
       },
@@ -68,9 +82,9 @@ export class ScriptedHost implements EngineHost {
     return { topic: 'scripted', partition: id }
   }
 
-  decide(error: unknown, { offset }: Message, attempt: number): FailureDecision {
-    this.decisions.push({ error, offset, attempt })
-    return this.decision
+  decide({ error, message: { offset }, attempt, firstFailedAt }: FailedAttempt): FailureDecision {
+    this.decisions.push({ error, offset, attempt, firstFailedAt })
+    return typeof this.decision === 'function' ? this.decision(offset) : this.decision
   }
 
   fail(error: unknown): void {

@@ -19,23 +19,101 @@ export interface Message {
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
 }
 
+/** A record to be produced. */
+export interface OutgoingRecord {
+  readonly topic: string
+  /** Text is UTF-8. Default: null. */
+  readonly key?: Uint8Array | string | null
+  readonly value?: Uint8Array | string | null
+  /** In this order; names may repeat. */
+  readonly headers?: readonly (readonly [name: string, value: Uint8Array | string | null])[]
+  /** Default: the key decides. */
+  readonly partition?: number
+  /** ms since the epoch. Default: now. */
+  readonly timestamp?: number
+}
+
 /** What a handler is told besides its message. */
 export interface HandlerContext {
   /**
-   * Aborted when the consumer is closed with `abort`, or stops for a fatal error, while this attempt runs. Each attempt
-   * has its own, made when it is first asked for (some 3 µs).
+   * Aborted when this attempt runs longer than the option `handlerTimeout`, and when the consumer is closed with `abort`
+   * or stops for a fatal error while it runs. Each attempt has its own, made when it is first asked for (some 3 µs).
    */
   readonly signal: AbortSignal
   /** 1 for the first. */
   readonly attempt: number
+  /** When the first attempt failed, in ms since the epoch; undefined where none has. */
+  readonly firstFailedAt: number | undefined
+  /**
+   * Produces a record exactly once: it becomes visible in the transaction that settles this message, and not at all
+   * when this attempt fails. Only with the option `transactional`, and only while the handler runs.
+   *
+   * @throws LanewayError `NOT_TRANSACTIONAL`, `LEASE_LOST` (the partition went to another member, or the handler has
+   * ended), or `RECORD_INVALID`
+   */
+  send(record: OutgoingRecord): void
 }
 
 /** Settles its message by returning (or resolving); a throw (or rejection) is a failed attempt. */
-export type Handler = (message: Message, context: HandlerContext) => unknown
+export type Handler<M = Message> = (message: M, context: HandlerContext) => unknown
+
+/** What a batch handler is told besides its messages. What it says of a message first, counts. */
+export interface BatchContext<M = Message> {
+  /** As HandlerContext's, for the whole batch. */
+  readonly signal: AbortSignal
+  /** 1 for the first. */
+  attempt(message: M): number
+  /** As HandlerContext's. */
+  firstFailedAt(message: M): number | undefined
+  /** The message is settled, whatever becomes of the others. */
+  complete(message: M): void
+  /** The message has failed: the retry policy decides, or the error where it is a DropMessage or one of its like. */
+  fail(message: M, error: unknown): void
+  /** As HandlerContext's, for this message of the batch. */
+  send(message: M, record: OutgoingRecord): void
+}
+
+/**
+ * Messages without an outcome of their own are settled when it returns (or resolves), and have failed when it throws (or
+ * rejects).
+ */
+export type BatchHandler<M = Message> = (messages: readonly M[], context: BatchContext<M>) => unknown
+
+/** How messages become batches. */
+export interface BatchPlan {
+  readonly handler: BatchHandler
+  /** Messages of one lane, which native code gathers; or of many lanes, which the engine gathers. */
+  readonly lanes: 'one' | 'many'
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly lingerMs: number
+}
+
+/** A failed attempt, or a message that is not to be run at all. */
+export interface FailedAttempt {
+  readonly error: unknown
+  readonly message: Message
+  /** 0: not run, because its key is poison. */
+  readonly attempt: number
+  /** ms since the epoch; undefined for the first failure. */
+  readonly firstFailedAt: number | undefined
+}
+
+/** Where a dead letter goes and what it says besides the message. */
+export interface DeadLetter {
+  readonly topic: string
+  readonly withPayload: boolean
+  /** Names and values, one after the other. */
+  readonly headers: readonly string[]
+}
 
 /** What becomes of a failed attempt. */
 export type FailureDecision =
   | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'deadLetter'; readonly letter: DeadLetter }
+  | { readonly kind: 'drop' }
+  /** Unsettled, and its lane stays closed. */
+  | { readonly kind: 'block' }
   /** The consumer stops: leave the message unsettled. The host has been told why. */
   | { readonly kind: 'stop' }
 
@@ -45,18 +123,35 @@ export interface Taker {
   readonly settlementCapacity: number
   take(settlementCount: number, maxMessages: number, maxBytes: number): ArrayBuffer | null
   settle(settlementCount: number): void
+  deadLetter(lease: number, slot: number, topic: string, withPayload: boolean, headers: readonly string[]): boolean
+  output(
+    lease: number,
+    slot: number,
+    topic: string,
+    partition: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    timestamp: number,
+    headers: readonly (Uint8Array | string | null)[] | null,
+  ): boolean
   detach(): void
 }
 
 /** What the consumer offers to its engine. */
 export interface EngineHost {
   readonly handler: Handler
+  /** Set where messages are handled in batches: then `handler` is not called. */
+  readonly batches?: BatchPlan | undefined
+  /** ms; 0: none. */
+  readonly handlerTimeoutMs: number
+  /** Handlers may send(). */
+  readonly isTransactional: boolean
   /** `onReady` is called, coalesced, when there is something to take after a take that returned null. */
   attach(onReady: () => void): Taker
   /** The topic and partition behind a batch's partition id. */
   partition(id: number): { readonly topic: string; readonly partition: number }
   /** A handler failed: what now. */
-  decide(error: unknown, message: Message, attempt: number): FailureDecision
+  decide(failed: FailedAttempt): FailureDecision
   /** The engine itself cannot go on. */
   fail(error: unknown): void
 }

@@ -1,0 +1,181 @@
+/**
+ * Attempts that run: their signals, their timeouts and what they send.
+ *
+ * A signal is made only where a handler asks for it, because most do not. All timeouts are equally long, so that attempts
+ * time out in the order in which they began: one map in that order and one timer serve them all. A timeout only aborts
+ * the signal; the attempt ends, as failed, when its handler does, because only then may its lane go on (P2).
+ */
+import { LanewayError } from '../../errors.js'
+import type { MessageBatch } from '../../message-batch.js'
+import { outgoing } from '../../outgoing.js'
+import type { EngineHost, HandlerContext, OutgoingRecord, Taker } from '../../ports/engine.js'
+
+/** What can be aborted. */
+interface Abortable {
+  abort(reason: LanewayError): void
+}
+
+/** The attempts of one engine. */
+export class LiveAttempts {
+  readonly #host: EngineHost
+  readonly #taker: Taker
+  readonly #withSignals = new Set<Abortable>()
+  /** In the order in which they began; the value is when they time out. */
+  readonly #timed = new Map<Abortable, number>()
+  #timer: NodeJS.Timeout | undefined
+  #reason: LanewayError | undefined
+
+  constructor(host: EngineHost, taker: Taker) {
+    this.#host = host
+    this.#taker = taker
+  }
+
+  /** Why everything was aborted. */
+  get reason(): LanewayError | undefined {
+    return this.#reason
+  }
+
+  signalAsked(attempt: Abortable): void {
+    this.#withSignals.add(attempt)
+  }
+
+  /** From here on the attempt may time out. */
+  watch(attempt: Abortable): void {
+    const { handlerTimeoutMs } = this.#host
+    if (handlerTimeoutMs === 0) return
+    this.#timed.set(attempt, performance.now() + handlerTimeoutMs)
+    this.#timer ??= this.#wakeIn(handlerTimeoutMs)
+  }
+
+  ended(attempt: Abortable): void {
+    this.#withSignals.delete(attempt)
+    if (this.#timed.size > 0) this.#timed.delete(attempt)
+  }
+
+  abort(reason: LanewayError): void {
+    this.#reason = reason
+    for (const attempt of this.#withSignals) attempt.abort(reason)
+    this.#withSignals.clear()
+    this.#timed.clear()
+    clearTimeout(this.#timer)
+  }
+
+  send(batch: MessageBatch, index: number, record: OutgoingRecord): void {
+    if (!this.#host.isTransactional) {
+      throw new LanewayError('NOT_TRANSACTIONAL', 'send() needs the option transactional')
+    }
+    const { topic, partition, key, value, timestamp, headers } = outgoing(record)
+    const lease = batch.firstLease + index
+    const isHeld = this.#taker.output(lease, batch.slots[index] ?? 0, topic, partition, key, value, timestamp, headers)
+    if (!isHeld) throw new LanewayError('LEASE_LOST', 'the partition of this message is not this consumer’s any more')
+  }
+
+  #wakeIn(delayMs: number): NodeJS.Timeout {
+    const timer = setTimeout(() => this.#timeOutWhatIsDue(), delayMs)
+    // What runs keeps the process alive by itself.
+    timer.unref()
+    return timer
+  }
+
+  #timeOutWhatIsDue(): void {
+    this.#timer = undefined
+    const now = performance.now()
+    for (const [attempt, dueAt] of this.#timed) {
+      if (dueAt > now) {
+        this.#timer = this.#wakeIn(Math.ceil(dueAt - now))
+        return
+      }
+      this.#timed.delete(attempt)
+      const { handlerTimeoutMs } = this.#host
+      attempt.abort(new LanewayError('HANDLER_TIMEOUT', `the handler ran longer than ${handlerTimeoutMs} ms`))
+    }
+  }
+}
+
+/** A signal that exists once it was asked for. */
+class LazySignal implements Abortable {
+  readonly #live: LiveAttempts
+  #controller: AbortController | undefined
+  #reason: LanewayError | undefined
+  #isEnded = false
+
+  constructor(live: LiveAttempts) {
+    this.#live = live
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      const reason = this.#reason ?? (this.#isEnded ? undefined : this.#live.reason)
+      if (reason !== undefined) this.#controller.abort(reason)
+      else if (!this.#isEnded) this.#live.signalAsked(this)
+    }
+    return this.#controller.signal
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  watch(): void {
+    this.#live.watch(this)
+  }
+
+  abort(reason: LanewayError): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+
+  /** Why it has failed whatever its handler says: it timed out. */
+  end(): LanewayError | undefined {
+    this.#isEnded = true
+    this.#live.ended(this)
+    return this.#reason?.code === 'HANDLER_TIMEOUT' ? this.#reason : undefined
+  }
+}
+
+function requireRunning({ isEnded }: { readonly isEnded: boolean }): void {
+  if (isEnded) throw new LanewayError('LEASE_LOST', 'the handler of this message has ended')
+}
+
+/** One attempt of one message. */
+export class Attempt extends LazySignal implements HandlerContext {
+  readonly #attempts: LiveAttempts
+  readonly #batch: MessageBatch
+  readonly #index: number
+
+  constructor(live: LiveAttempts, batch: MessageBatch, index: number) {
+    super(live)
+    this.#attempts = live
+    this.#batch = batch
+    this.#index = index
+  }
+
+  get attempt(): number {
+    return this.#batch.attempts[this.#index] ?? 1
+  }
+
+  get firstFailedAt(): number | undefined {
+    return this.#batch.firstFailedAt(this.#index)
+  }
+
+  send(record: OutgoingRecord): void {
+    requireRunning(this)
+    this.#attempts.send(this.#batch, this.#index, record)
+  }
+}
+
+/** One attempt of a batch of messages. */
+export class BatchAttempt extends LazySignal {
+  readonly #attempts: LiveAttempts
+
+  constructor(live: LiveAttempts) {
+    super(live)
+    this.#attempts = live
+  }
+
+  send(batch: MessageBatch, index: number, record: OutgoingRecord): void {
+    requireRunning(this)
+    this.#attempts.send(batch, index, record)
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * What both executors of the inline engine share: taking in turns of the event loop, settling, what becomes of failures,
+ * and stopping. What asynchronous handlers settle is handed over once per turn: all that ends in one burst of microtasks
+ * shares one take, and nothing waits longer than that turn.
+ *
+ * Handlers give the event loop its turn by time, not by count, because only time is what others wait for; asynchronous
+ * ones too, because many never wait for anything, and a chain of microtasks keeps the event loop as a plain loop does.
+ */
+import { LanewayError } from '../../errors.js'
+import { BatchMessage, MessageBatch } from '../../message-batch.js'
+import { Outcome } from '../../native.js'
+import type { EngineHost, StopMode, Taker } from '../../ports/engine.js'
+import { LiveAttempts } from './attempt.js'
+import { SettlementColumns } from './settlements.js'
+
+/** How long handlers may keep the event loop, in ms: twice where promises end at once when a turn has just ended. */
+export const TURN_MS = 5
+/** The clock is looked at after so many handlers while they are fast, after each one when they are not. */
+const MAX_HANDLERS_PER_CLOCK = 64
+const FAST_MS = 0.25
+const MAX_DELAY_MS = 2 ** 31 - 1
+
+export type Place = ReturnType<EngineHost['partition']>
+
+/** From its start on; an engine that has none has not been started. */
+export abstract class Executor {
+  readonly attempts: LiveAttempts
+  protected readonly host: EngineHost
+  readonly #taker: Taker
+  readonly #columns: SettlementColumns
+  /** Handlers whose promise is awaited. */
+  #awaited = 0
+  #stop: StopMode | undefined
+  #pumping = false
+  #turnScheduled = false
+  #turnEndsAt = 0
+  #clockSeenAt = 0
+  #handlersPerClock = 1
+  #handlersUntilClock = 1
+  readonly #waitingForDrain = new Set<() => void>()
+
+  constructor(host: EngineHost) {
+    this.host = host
+    this.#taker = host.attach(() => this.#pump())
+    this.#columns = new SettlementColumns(this.#taker)
+    this.attempts = new LiveAttempts(host, this.#taker)
+    this.scheduleTurn()
+  }
+
+  /** Takes and runs until nothing is ready, every lane that may run is awaited, or the turn is over. */
+  protected abstract runTurn(): void
+  /** True when nothing that was taken waits to be started. */
+  protected abstract isIdle(): boolean
+  /** Forgets what was taken and has not started: native code has it back. */
+  protected abstract discard(): void
+
+  get stopping(): boolean {
+    return this.#stop !== undefined
+  }
+
+  async stop(mode: StopMode, deadlineMs: number): Promise<void> {
+    if (this.#stop === 'abort') return
+    this.#stop = mode
+    if (mode === 'drain') return this.#drain(deadlineMs)
+    this.attempts.abort(new LanewayError('CONSUMER_CLOSED', 'the consumer is closed without waiting for its handlers'))
+    this.#flush()
+    this.#taker.detach()
+    this.discard()
+    this.#announceDrained()
+  }
+
+  async #drain(deadlineMs: number): Promise<void> {
+    this.scheduleTurn()
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, deadlineMs)
+      this.#waitingForDrain.add(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #announceDrained(): void {
+    for (const announce of this.#waitingForDrain) announce()
+    this.#waitingForDrain.clear()
+  }
+
+  /** Soon, once, and after everything that is due in the event loop now. */
+  protected scheduleTurn(): void {
+    if (this.#turnScheduled || this.#stop === 'abort') return
+    this.#turnScheduled = true
+    setImmediate(() => {
+      this.#turnScheduled = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#stop === 'abort') return
+    this.#pumping = true
+    try {
+      this.#beginTurn()
+      this.runTurn()
+      if (this.stopping) this.#endTurnOfDrain()
+    } catch (error) {
+      this.host.fail(error)
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  #beginTurn(): void {
+    this.#clockSeenAt = performance.now()
+    this.#turnEndsAt = this.#clockSeenAt + TURN_MS
+  }
+
+  #endTurnOfDrain(): void {
+    this.#flush()
+    if (this.#awaited === 0 && this.isIdle()) this.#announceDrained()
+  }
+
+  /** An abort inside a handler ends everything; the end of the turn goes on in the next one. */
+  protected mayGoOn(): boolean {
+    if (this.#stop === 'abort') return false
+    if (!this.isTurnOver()) return true
+    this.scheduleTurn()
+    return false
+  }
+
+  /** Called after every handler that ended well: true when others must have their turn first. */
+  isTurnOver(): boolean {
+    this.#handlersUntilClock -= 1
+    if (this.#handlersUntilClock > 0) return false
+    const now = performance.now()
+    const isFast = now - this.#clockSeenAt < FAST_MS
+    this.#handlersPerClock = isFast ? Math.min(this.#handlersPerClock * 2, MAX_HANDLERS_PER_CLOCK) : 1
+    this.#handlersUntilClock = this.#handlersPerClock
+    this.#clockSeenAt = now
+    return now >= this.#turnEndsAt
+  }
+
+  /** undefined when nothing is ready: the pump is called when something is. */
+  protected take(maxMessages: number, maxBytes: number): MessageBatch | undefined {
+    const buffer = this.#taker.take(this.#columns.empty(), maxMessages, maxBytes)
+    return buffer === null ? undefined : new MessageBatch(buffer)
+  }
+
+  settle(batch: MessageBatch, index: number, outcome: Outcome, delayMs = 0): void {
+    if (this.#stop === 'abort') return
+    if (this.#columns.add(batch, index, outcome, delayMs)) this.#flush()
+  }
+
+  /** True where the message is settled all the same, and its run goes on. */
+  failed(error: unknown, batch: MessageBatch, index: number, place: Place): boolean {
+    if (this.#stop === 'abort') return false
+    const message = new BatchMessage(batch, index, place)
+    const attempt = batch.attempts[index] ?? 1
+    const decision = this.host.decide({ error, message, attempt, firstFailedAt: batch.firstFailedAt(index) })
+    switch (decision.kind) {
+      case 'retry':
+        this.settle(batch, index, Outcome.Retried, Math.min(Math.max(Math.ceil(decision.delayMs), 0), MAX_DELAY_MS))
+        return false
+      case 'drop':
+        this.settle(batch, index, Outcome.Dropped)
+        return true
+      case 'deadLetter': {
+        const { topic, withPayload, headers } = decision.letter
+        this.#taker.deadLetter(batch.firstLease + index, batch.slots[index] ?? 0, topic, withPayload, headers)
+        return false
+      }
+      case 'block':
+        this.settle(batch, index, Outcome.Blocked)
+        return false
+      case 'stop':
+        this.settle(batch, index, Outcome.Released)
+        return false
+    }
+  }
+
+  /** A promise is awaited; `resumed` follows as soon as it has ended. */
+  awaiting(): void {
+    this.#awaited += 1
+  }
+
+  resumed(): void {
+    this.#awaited -= 1
+    if (this.#turnScheduled) return
+    // The first promise to end since the last turn: whatever follows it in this burst shares one.
+    this.#beginTurn()
+    this.scheduleTurn()
+  }
+
+  broken(error: unknown): void {
+    this.host.fail(error)
+  }
+
+  #flush(): void {
+    const count = this.#columns.empty()
+    if (count > 0) this.#taker.settle(count)
+  }
+}

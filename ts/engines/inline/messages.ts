@@ -1,0 +1,203 @@
+/**
+ * Runs a handler for each message, on the thread that called `run()`.
+ *
+ * A synchronous handler costs no promise: its run is a plain loop, and its settlements travel with the next take. Where
+ * a handler returns a promise, the rest of its run goes on from that promise's callback, one message after the other,
+ * with two closures for the whole run. It must not start two messages of one run at once.
+ */
+import { LanewayError } from '../../errors.js'
+import { BatchMessage, type MessageBatch } from '../../message-batch.js'
+import { Outcome } from '../../native.js'
+import type { EngineHost } from '../../ports/engine.js'
+import { isThenable } from '../../thenable.js'
+import { Attempt } from './attempt.js'
+import { Executor, type Place, TURN_MS } from './executor.js'
+
+/** Most messages in one batch; slow synchronous handlers get fewer, down to the minimum. */
+const MAX_MESSAGES = 2048
+const MIN_MESSAGES = 16
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** A batch of which runs may not have started yet. */
+interface Work {
+  readonly batch: MessageBatch
+  readonly startedAt: number
+  nextRun: number
+}
+
+/** Consecutive messages of one lane, one handler at a time. */
+class Run {
+  readonly #owner: MessageExecutor
+  readonly #host: EngineHost
+  readonly #batch: MessageBatch
+  readonly #place: Place
+  readonly #end: number
+  #index: number
+  /** Of the message whose promise is awaited. */
+  #attempt: Attempt | undefined
+  #onResolved: (() => void) | undefined
+  #onRejected: ((error: unknown) => void) | undefined
+
+  constructor(owner: MessageExecutor, host: EngineHost, batch: MessageBatch, run: number) {
+    this.#owner = owner
+    this.#host = host
+    this.#batch = batch
+    this.#place = host.partition(batch.runPartitions[run] ?? 0)
+    this.#index = batch.runStarts[run] ?? 0
+    this.#end = batch.runStarts[run + 1] ?? 0
+  }
+
+  /** Until the end, a failure, a promise, the end of the turn, or the engine's stop. */
+  proceed(): void {
+    while (this.#runNext() && this.#mayGoOn());
+  }
+
+  /** False where the message is not settled now. */
+  #runNext(): boolean {
+    const owner = this.#owner
+    const batch = this.#batch
+    const index = this.#index
+    if (owner.stopping) {
+      // Nothing new starts: this message and the later ones go back to their lane.
+      owner.settle(batch, index, Outcome.Released)
+      return false
+    }
+    if (batch.attempts[index] === 0) {
+      return this.#failed(new LanewayError('KEY_POISONED', 'not run: its key has failed too often in a row'))
+    }
+    const attempt = new Attempt(owner.attempts, batch, index)
+    try {
+      const result = this.#host.handler(new BatchMessage(batch, index, this.#place), attempt)
+      if (isThenable(result)) {
+        this.#await(result, attempt)
+        return false
+      }
+    } catch (error) {
+      attempt.end()
+      return this.#failed(error)
+    }
+    attempt.end()
+    this.#completed()
+    return true
+  }
+
+  #completed(): void {
+    this.#owner.settle(this.#batch, this.#index, Outcome.Completed)
+    this.#index += 1
+  }
+
+  /** True where the message is settled all the same; else the later ones of the run go back to their lane with it. */
+  #failed(error: unknown): boolean {
+    const isSettled = this.#owner.failed(error, this.#batch, this.#index, this.#place)
+    if (isSettled) this.#index += 1
+    return isSettled
+  }
+
+  /** False where there is no next message, or it must wait for its turn. */
+  #mayGoOn(): boolean {
+    if (this.#index === this.#end) return false
+    if (!this.#owner.isTurnOver()) return true
+    this.#owner.postponed(this)
+    return false
+  }
+
+  #await(result: PromiseLike<unknown>, attempt: Attempt): void {
+    this.#attempt = attempt
+    attempt.watch()
+    this.#onResolved ??= () => this.#resolved()
+    this.#onRejected ??= (error) => this.#rejected(error)
+    // A foreign thenable may call back at once or twice; a promise made of it does neither.
+    const promise = result instanceof Promise ? result : Promise.resolve(result)
+    promise.then(this.#onResolved, this.#onRejected)
+    this.#owner.awaiting()
+  }
+
+  #resolved(): void {
+    this.#owner.resumed()
+    try {
+      const timeout = this.#attempt?.end()
+      if (timeout === undefined) this.#completed()
+      else if (!this.#failed(timeout)) return
+      if (this.#mayGoOn()) this.proceed()
+    } catch (error) {
+      this.#owner.broken(error)
+    }
+  }
+
+  #rejected(reason: unknown): void {
+    this.#owner.resumed()
+    try {
+      const timeout = this.#attempt?.end()
+      if (this.#failed(timeout ?? reason) && this.#mayGoOn()) this.proceed()
+    } catch (error) {
+      this.#owner.broken(error)
+    }
+  }
+}
+
+export class MessageExecutor extends Executor {
+  #work: Work | undefined
+  #postponed: Run[] = []
+  #maxMessages = MAX_MESSAGES / 8
+
+  /** The run goes on in a later turn. */
+  postponed(run: Run): void {
+    this.#postponed.push(run)
+    this.scheduleTurn()
+  }
+
+  protected override runTurn(): void {
+    while (this.#runPostponed() && this.#runWork() && this.#takeWork());
+  }
+
+  protected override isIdle(): boolean {
+    return this.#work === undefined && this.#postponed.length === 0
+  }
+
+  protected override discard(): void {
+    this.#work = undefined
+    this.#postponed = []
+  }
+
+  /** False when the turn is over. */
+  #runPostponed(): boolean {
+    if (this.#postponed.length === 0) return true
+    const runs = this.#postponed
+    this.#postponed = []
+    for (const [index, run] of runs.entries()) {
+      run.proceed()
+      if (this.#postponed.length === 0 && this.mayGoOn()) continue
+      this.#postponed = [...runs.slice(index + 1), ...this.#postponed]
+      return false
+    }
+    return true
+  }
+
+  /** False when the turn is over. */
+  #runWork(): boolean {
+    const work = this.#work
+    if (work === undefined) return true
+    while (work.nextRun < work.batch.runs) {
+      work.nextRun += 1
+      new Run(this, this.host, work.batch, work.nextRun - 1).proceed()
+      if (this.#postponed.length > 0 || !this.mayGoOn()) return false
+    }
+    this.#work = undefined
+    this.#adapt(performance.now() - work.startedAt)
+    return true
+  }
+
+  /** What is taken but has not started delays a rebalance: no more than about a turn's worth. */
+  #adapt(elapsedMs: number): void {
+    const wanted = elapsedMs > TURN_MS ? this.#maxMessages / 2 : this.#maxMessages * 2
+    this.#maxMessages = Math.min(Math.max(wanted, MIN_MESSAGES), MAX_MESSAGES)
+  }
+
+  #takeWork(): boolean {
+    if (this.stopping) return false
+    const batch = this.take(this.#maxMessages, MAX_BYTES)
+    if (batch === undefined) return false
+    this.#work = { batch, startedAt: performance.now(), nextRun: 0 }
+    return true
+  }
+}
