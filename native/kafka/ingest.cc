@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+
+#include "kafka/record_headers.h"
 
 namespace laneway {
 
@@ -16,33 +17,6 @@ constexpr int kTurn = 4;
 // filled again without a new call.
 constexpr int64_t kIdleWaitMs = 50;
 
-void append(std::vector<std::byte>& to, const void* from, size_t size) {
-  const size_t at = to.size();
-  to.resize(at + size);
-  if (size != 0) std::memcpy(to.data() + at, from, size);
-}
-
-// Encodes a message's headers as batch_layout.h says. False when there are none.
-bool encode_headers(const rd_kafka_message_t& message, std::vector<std::byte>& to) {
-  to.clear();
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
-  const auto count = static_cast<uint32_t>(rd_kafka_header_cnt(headers));
-  append(to, &count, sizeof count);
-  const char* name = nullptr;
-  const void* value = nullptr;
-  size_t size = 0;
-  for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-    const auto name_size = static_cast<uint32_t>(std::strlen(name));
-    const int32_t value_size = value == nullptr ? -1 : static_cast<int32_t>(size);
-    append(to, &name_size, sizeof name_size);
-    append(to, &value_size, sizeof value_size);
-    append(to, name, name_size);
-    if (value != nullptr) append(to, value, size);
-  }
-  return count != 0;
-}
-
 }  // namespace
 
 // One partition's queue. Used by the ingest thread alone but for `called` and `blocked`.
@@ -54,6 +28,7 @@ struct Ingest::Source {
   std::atomic<bool> called = true;
   std::vector<rd_kafka_message_t*> pending;
   size_t next_pending = 0;
+  MalformedHeaders malformed_headers;
 
   ~Source() {
     for (size_t i = next_pending; i < pending.size(); ++i) rd_kafka_message_destroy(pending[i]);
@@ -194,7 +169,8 @@ void Ingest::accept(Source& source) {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       handle_error(source, *message);
     } else {
-      const bool has_headers = encode_headers(*message, headers_);
+      const HeadersRead headers = read_headers(*message, headers_);
+      if (headers == HeadersRead::kMalformed) warn_of_headers(source, *message);
       rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
       const int64_t timestamp_ms = rd_kafka_message_timestamp(message, &kind);
       const IncomingMessage incoming{
@@ -204,7 +180,8 @@ void Ingest::accept(Source& source) {
           .value = message->payload,
           .key_size = static_cast<uint32_t>(message->key_len),
           .value_size = static_cast<uint32_t>(message->len),
-          .headers = has_headers ? std::span<const std::byte>(headers_) : std::span<const std::byte>(),
+          .headers =
+              headers == HeadersRead::kRead ? std::span<const std::byte>(headers_) : std::span<const std::byte>(),
       };
       if (message->offset > kMaxOffset) {
         on_error_({.code = "OFFSET_TOO_LARGE",
@@ -218,6 +195,20 @@ void Ingest::accept(Source& source) {
     ++source.next_pending;
   }
   if (!intake_.publish()) on_error_(internal_failure("a message did not fit into the tracker's window"));
+}
+
+// The message is handed over without its headers: key, value and offset are sound, and whether it is of use is the
+// handler's to say.
+void Ingest::warn_of_headers(Source& source, const rd_kafka_message_t& message) {
+  ++malformed_headers_;
+  const uint64_t count = source.malformed_headers.add(now_ms_());
+  if (count == 0) return;
+  on_error_(classify(RD_KAFKA_RESP_ERR__BAD_MSG, ErrorContext::kConsumer,
+                     std::string(rd_kafka_topic_name(message.rkt)) + " [" + std::to_string(message.partition) +
+                         "] at offset " + std::to_string(message.offset) +
+                         ": the headers do not decode, the message is handed over without them (such messages since "
+                         "the last warning: " +
+                         std::to_string(count) + ")"));
 }
 
 void Ingest::handle_error(Source& source, const rd_kafka_message_t& message) {

@@ -45,6 +45,8 @@ class Ingest {
   void remove(PartitionId partition);
   // Looks again at what was refused, and at timers.
   void wake();
+  // Messages handed over without their headers because those did not decode. Any thread.
+  uint64_t malformed_headers() const { return malformed_headers_; }
 
  private:
   struct Source;
@@ -54,6 +56,7 @@ class Ingest {
   void accept(Source& source);
   bool fetch(Source& source, size_t most);
   void handle_error(Source& source, const rd_kafka_message_t& message);
+  void warn_of_headers(Source& source, const rd_kafka_message_t& message);
   std::vector<std::shared_ptr<Source>> sources() const;
   bool wait(int64_t next_timer_ms);
 
@@ -62,6 +65,7 @@ class Ingest {
   ErrorListener on_error_;
   Intake intake_;
   std::vector<std::byte> headers_;
+  std::atomic<uint64_t> malformed_headers_ = 0;
 
   mutable std::mutex partitions_mutex_;
   std::vector<std::shared_ptr<Source>> partitions_;
