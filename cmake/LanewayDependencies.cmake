@@ -1,8 +1,8 @@
-# What needs librdkafka: laneway_zstd, laneway_kafka and, under cmake-js, the addon. Where the libraries are is
-# scripts/native-dependencies.mjs's to say.
+# What needs librdkafka: laneway_zstd, laneway_kafka and, under cmake-js or on demand, the addon. Where the libraries
+# are is scripts/native-dependencies.mjs's to say.
 find_program(LANEWAY_NODE node REQUIRED)
 execute_process(
-  COMMAND "${LANEWAY_NODE}" "${CMAKE_SOURCE_DIR}/scripts/native-dependencies.mjs" cmake
+  COMMAND "${LANEWAY_NODE}" "${CMAKE_SOURCE_DIR}/scripts/native-dependencies.mjs" cmake ${LANEWAY_DEPENDENCY_VARIANT}
   OUTPUT_VARIABLE dependencies
   COMMAND_ERROR_IS_FATAL ANY)
 cmake_language(EVAL CODE "${dependencies}")
@@ -27,10 +27,12 @@ if(kafka_sources)
 endif()
 
 laneway_sources(addon_sources addon)
-if(addon_sources AND CMAKE_JS_VERSION)
+if(addon_sources AND (CMAKE_JS_VERSION OR LANEWAY_ADDON))
   add_library(laneway MODULE ${addon_sources} ${CMAKE_JS_SRC})
   set_target_properties(laneway PROPERTIES PREFIX "" SUFFIX ".node")
-  target_compile_definitions(laneway PRIVATE NAPI_VERSION=9 NAPI_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED)
+  # SWALLOW...: an error that a worker thread can no longer take, because it is being terminated, ends nothing else.
+  target_compile_definitions(laneway PRIVATE NAPI_VERSION=9 NAPI_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED
+    NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
   target_include_directories(laneway SYSTEM PRIVATE ${LANEWAY_NODE_INCLUDES})
   target_link_libraries(laneway PRIVATE laneway_core laneway_kafka ${CMAKE_JS_LIB})
   if(NOT APPLE)

@@ -2,12 +2,12 @@
  * Answers the builds' questions about librdkafka, zstd and the headers of Node: CMakeLists.txt and binding.gyp ask here,
  * so that no path is written twice.
  *
- *   node scripts/native-dependencies.mjs cmake          set(...) lines
- *   node scripts/native-dependencies.mjs include-dirs   one path a line
- *   node scripts/native-dependencies.mjs libraries      in link order
- *   node scripts/native-dependencies.mjs sources        native/sources.txt without comments
+ *   node scripts/native-dependencies.mjs cmake [VARIANT]   set(...) lines; VARIANT: with a sanitizer, e.g. thread
+ *   node scripts/native-dependencies.mjs include-dirs      one path a line
+ *   node scripts/native-dependencies.mjs libraries         in link order
+ *   node scripts/native-dependencies.mjs sources           native/sources.txt without comments
  *
- * It builds nothing: `npm run build` does.
+ * It builds nothing: `npm run build` does, and `npm run sanitize` the variants.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,9 +17,11 @@ import { SetupError } from './setup/progress.mjs'
 
 const SYSTEM_LIBRARIES = process.platform === 'darwin' ? ['-lm'] : ['-lm', '-ldl', '-lrt', '-pthread']
 
-function dependencies() {
-  const chosen = chosenNativeDependencies()
-  if (!chosen) throw new SetupError('librdkafka is not built yet: run `npm run build` first')
+/** @param {string} [variant] */
+function dependencies(variant) {
+  const chosen = chosenNativeDependencies(variant)
+  const command = variant === undefined ? 'build' : 'sanitize'
+  if (!chosen) throw new SetupError(`librdkafka is not built yet: run \`npm run ${command}\` first`)
   return chosen
 }
 
@@ -41,9 +43,12 @@ function sources() {
   return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
 }
 
-/** @returns {string[]} */
-function cmake() {
-  const { librdkafka, librdkafkaVersion, zstd, tlsLibraries, tlsIsStatic, includeDirs: include } = dependencies()
+/**
+ * @param {string} [variant]
+ * @returns {string[]}
+ */
+function cmake(variant) {
+  const { librdkafka, librdkafkaVersion, zstd, tlsLibraries, tlsIsStatic, includeDirs: include } = dependencies(variant)
   const values = {
     LANEWAY_DEPENDENCY_INCLUDES: include.join(';'),
     LANEWAY_LIBRDKAFKA: librdkafka,
@@ -57,13 +62,13 @@ function cmake() {
   return Object.entries(values).map(([name, value]) => `set(${name} "${value}")`)
 }
 
-/** @type {Record<string, () => string[]>} */
+/** @type {Record<string, (variant?: string) => string[]>} */
 const questions = { cmake, 'include-dirs': includeDirs, libraries, sources }
 
 try {
   const answer = questions[process.argv[2] ?? '']
   if (!answer) throw new SetupError(`ask one of: ${Object.keys(questions).join(', ')}`)
-  process.stdout.write(`${answer().join('\n')}\n`)
+  process.stdout.write(`${answer(process.argv[3]).join('\n')}\n`)
 } catch (error) {
   if (!(error instanceof SetupError)) throw error
   process.stderr.write(`${error.message}\n`)

@@ -12,10 +12,14 @@
  * (GSSAPI) and without libcurl (OAUTHBEARER's OIDC method): both would make every user install a shared library;
  * tokens for OAUTHBEARER come from the application instead.
  * C11 threads are off: ThreadSanitizer does not know them, and librdkafka's own layer over pthread costs the same.
+ *
+ * A variant for a sanitizer is librdkafka alone, compiled with it, in a folder of its own: ThreadSanitizer sees
+ * an order between threads only where the code that makes it is instrumented. zstd, OpenSSL and zlib share nothing
+ * between threads without librdkafka's locks and stay as they are.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { capture, jobs, run } from './command.mjs'
 import { withLock } from './lock.mjs'
 import { cacheDir, nodeModules, stateDir } from './paths.mjs'
@@ -25,7 +29,6 @@ import { compilers } from './system-tools.mjs'
 
 const LIBRDKAFKA_SOURCE = join(nodeModules, '@confluentinc', 'kafka-javascript', 'deps', 'librdkafka')
 const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
-const chosenFile = join(stateDir, 'native-dependencies.json')
 
 /** Changes when this file builds something else from the same inputs. */
 const RECIPE = 3
@@ -43,6 +46,11 @@ const LIBRDKAFKA_OPTIONS = [
   '--disable-debug-symbols',
 ]
 
+/** @typedef {'plain' | 'thread'} Variant 'plain', or the sanitizer that librdkafka is compiled with */
+
+/** @type {Record<Variant, readonly string[]>} */
+const VARIANT_FLAGS = { plain: [], thread: ['-fsanitize=thread', '-O1'] }
+
 /**
  * @typedef {object} NativeDependencies
  * @property {string} folder holds include/ and lib/
@@ -56,36 +64,49 @@ const LIBRDKAFKA_OPTIONS = [
 
 /**
  * Builds what is absent from the cache.
+ * @param {Variant} [variant]
  * @returns {Promise<NativeDependencies>}
  */
-export async function buildNativeDependencies() {
-  const folder = resultFolder()
-  const dependencies = findIn(folder) ?? (await buildOnce(folder))
+export async function buildNativeDependencies(variant = 'plain') {
+  const folder = resultFolder(variant)
+  const dependencies = findIn(folder) ?? (await buildOnce(folder, variant))
   mkdirSync(stateDir, { recursive: true })
-  writeFileSync(chosenFile, JSON.stringify(dependencies))
+  writeFileSync(chosenFile(variant), JSON.stringify(dependencies))
   return dependencies
 }
 
 /**
  * What the last set-up of this checkout chose. Builds with other compilers (fuzzing takes Clang) link the same.
- * @returns {NativeDependencies | null}
+ * @param {string} [variant]
+ * @returns {NativeDependencies | null} null where it is not built
  */
-export function chosenNativeDependencies() {
-  return existsSync(chosenFile) ? JSON.parse(readFileSync(chosenFile, 'utf8')) : null
+export function chosenNativeDependencies(variant = 'plain') {
+  const file = chosenFile(variant)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
+}
+
+/** @param {string} variant */
+function chosenFile(variant) {
+  return join(stateDir, `native-dependencies${variant === 'plain' ? '' : `-${variant}`}.json`)
 }
 
 /**
  * @param {string} folder
+ * @param {Variant} variant
  * @returns {Promise<NativeDependencies>}
  */
-async function buildOnce(folder) {
+async function buildOnce(folder, variant) {
+  const what = `librdkafka ${librdkafkaVersion()}${variant === 'plain' ? '' : ` with -fsanitize=${variant}`}`
   await withLock(`${folder}.lock`, async () => {
     if (findIn(folder)) return
-    await step(`building librdkafka ${librdkafkaVersion()}, once, into ${cacheDir()}`, () => build(folder))
+    await step(`building ${what}, once, into ${cacheDir()}`, () => build(folder, variant))
   })
   const built = findIn(folder)
   if (!built) throw new SetupError(`the build of librdkafka left nothing in ${folder}`)
-  say(`laneway: OpenSSL and zlib are ${built.tlsIsStatic ? 'linked into the addon' : "the system's shared libraries"}`)
+  if (variant === 'plain')
+    say(
+      `laneway: OpenSSL and zlib are ${built.tlsIsStatic ? 'linked into the addon' : "the system's shared libraries"}`,
+    )
   return built
 }
 
@@ -124,8 +145,11 @@ function zstdVersion() {
     .join('.')
 }
 
-/** @returns {string} */
-function resultFolder() {
+/**
+ * @param {Variant} variant
+ * @returns {string}
+ */
+function resultFolder(variant) {
   const headers = capture(
     compilers.c,
     ['-E', '-P', '-'],
@@ -140,28 +164,45 @@ function resultFolder() {
     compiler: capture(compilers.c, ['--version']),
     machine: capture(compilers.c, ['-dumpmachine']),
     headers: headers?.trim().split('\n').at(-1),
+    ...(variant === 'plain' ? {} : { variant: VARIANT_FLAGS[variant] }),
   }
-  return join(cacheDir(), `librdkafka-${inputs.librdkafka}-${digest(JSON.stringify(inputs))}`)
+  const kind = variant === 'plain' ? '' : `-${variant}`
+  return join(cacheDir(), `librdkafka${kind}-${inputs.librdkafka}-${digest(JSON.stringify(inputs))}`)
 }
 
 /**
  * Builds in a folder beside the final one and renames it when it is complete: a cache entry is whole or absent.
  * @param {string} folder
+ * @param {Variant} variant
  */
-async function build(folder) {
+async function build(folder, variant) {
   mkdirSync(cacheDir(), { recursive: true })
   const work = mkdtempSync(`${folder}.building-`)
   try {
     const result = join(work, 'result')
     mkdirSync(join(result, 'lib'), { recursive: true })
     const tls = chooseTlsLibraries(work)
-    await buildZstd(join(work, 'zstd'), result)
-    await buildLibrdkafka(join(work, 'librdkafka'), result, tls.tlsIsStatic)
+    await provideZstd(join(work, 'zstd'), result, variant)
+    await buildLibrdkafka(join(work, 'librdkafka'), result, tls.tlsIsStatic, variant)
     writeFileSync(join(result, 'dependencies.json'), `${JSON.stringify(tls, null, 2)}\n`)
     rmSync(folder, { recursive: true, force: true })
     renameSync(result, folder)
   } finally {
     rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/**
+ * @param {string} work
+ * @param {string} result
+ * @param {Variant} variant
+ */
+async function provideZstd(work, result, variant) {
+  const plain = resultFolder('plain')
+  if (variant === 'plain' || !findIn(plain)) return buildZstd(work, result)
+  for (const part of ['lib/libzstd.a', 'include/zstd.h', 'include/zstd_errors.h']) {
+    mkdirSync(dirname(join(result, part)), { recursive: true })
+    cpSync(join(plain, part), join(result, part))
   }
 }
 
@@ -197,16 +238,18 @@ async function buildZstd(work, result) {
  * @param {string} work
  * @param {string} result
  * @param {boolean} tlsIsStatic
+ * @param {Variant} variant
  */
-async function buildLibrdkafka(work, result, tlsIsStatic) {
+async function buildLibrdkafka(work, result, tlsIsStatic, variant) {
   cpSync(LIBRDKAFKA_SOURCE, work, { recursive: true })
   patchHeaders(join(work, 'src', 'rdkafka_msg.c'))
+  const flags = VARIANT_FLAGS[variant]
   const configuration = [
     ...LIBRDKAFKA_OPTIONS,
-    `--CFLAGS=${CFLAGS.join(' ')}`,
+    `--CFLAGS=${[...CFLAGS, ...flags].join(' ')}`,
     // A linked-in OpenSSL knows nothing of the system's certificates: this makes librdkafka look for them.
     `--CPPFLAGS=-I${join(result, 'include')}${tlsIsStatic ? ' -DWITH_STATIC_LIB_libcrypto=1' : ''}`,
-    `--LDFLAGS=-L${join(result, 'lib')}`,
+    `--LDFLAGS=${[`-L${join(result, 'lib')}`, ...flags].join(' ')}`,
   ]
   /** @type {Record<string, string>} */
   const env = { CC: compilers.c, CXX: compilers.cxx }
