@@ -1,37 +1,56 @@
 // See consumer_binding.h.
 #include "addon/consumer_binding.h"
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "addon/async.h"
 #include "addon/convert.h"
+#include "addon/environment_end.h"
 #include "addon/taker_binding.h"
 
 namespace laneway {
 
-// What outlives the JavaScript object: the consumer, and the thread-safe function its events go through.
+namespace {
+
+// What crosses to the JavaScript thread. Freed also where the environment ends first: then there is no environment.
+using Crossing = std::function<void(Napi::Env, Napi::Function)>;
+
+void cross(Napi::Env env, Napi::Function on_event, std::nullptr_t*, Crossing* data) {
+  const std::unique_ptr<Crossing> owned(data);
+  if (env != nullptr) (*owned)(env, on_event);
+}
+
+constexpr const char* kOnEvent = "onEvent";
+
+using EventFunction = Napi::TypedThreadSafeFunction<std::nullptr_t, Crossing, cross>;
+
+}  // namespace
+
+// What outlives the JavaScript object: the consumer, and, from open() to the end of finish() or of the environment, the
+// thread-safe function its events go through.
 class ConsumerHandle {
  public:
-  ConsumerHandle(Napi::Env env, const ConsumerOptions& options, Napi::Function on_event);
+  ConsumerHandle(Napi::Env env, const ConsumerOptions& options);
 
   const std::shared_ptr<Consumer>& consumer() const { return consumer_; }
-  // Keeps the event loop alive from here to finish().
-  void hold(Napi::Env env) { events_.Ref(env); }
+  // Lets events through, and keeps the event loop alive from here to finish().
+  void open(Napi::Env env, Napi::Function on_event);
   // After the consumer was closed: no event follows. `then` runs on the JavaScript thread when all have been told.
   void finish(std::function<void()> then);
-  // The environment ends: nothing may be called in it any more.
-  void abandon() {
-    ended_ = true;
-    consumer_->close();
-  }
+  // The environment ends, or nobody can ask for the consumer any more: nothing may be called from here on.
+  void abandon();
 
  private:
   void emit(const ConsumerEvent& event);
+  bool send(Crossing crossing);
+  void release();
 
   std::atomic<bool> ended_ = false;
-  bool finished_ = false;
-  Napi::ThreadSafeFunction events_;
+  EventFunction events_;
+  std::unique_ptr<EnvironmentEnd> environment_end_;  // while events_ is open
   std::shared_ptr<Consumer> consumer_;
 };
 
@@ -224,36 +243,46 @@ Napi::Object to_js(Napi::Env env, const ConsumerPartitionStats& partition) {
 
 }  // namespace
 
-ConsumerHandle::ConsumerHandle(Napi::Env env, const ConsumerOptions& options, Napi::Function on_event)
-    : events_(Napi::ThreadSafeFunction::New(env, on_event, "laneway.onEvent", 0, 1)) {
-  events_.Unref(env);
+ConsumerHandle::ConsumerHandle(Napi::Env env, const ConsumerOptions& options) {
   auto made = Consumer::create(options, [this](const ConsumerEvent& event) { emit(event); });
-  if (const auto* failure = std::get_if<KafkaFailure>(&made)) {
-    events_.Release();
-    throw_failure(env, *failure);
-  }
+  if (const auto* failure = std::get_if<KafkaFailure>(&made)) throw_failure(env, *failure);
   consumer_ = std::move(std::get<std::unique_ptr<Consumer>>(made));
 }
 
+void ConsumerHandle::open(Napi::Env env, Napi::Function on_event) {
+  events_ = EventFunction::New(env, on_event, "laneway.onEvent", 0, 1);
+  environment_end_ = std::make_unique<EnvironmentEnd>(env, [this] { abandon(); });
+}
+
 void ConsumerHandle::finish(std::function<void()> then) {
-  if (finished_) return then();
-  finished_ = true;
+  if (!environment_end_) return then();
   ended_ = true;
-  events_.NonBlockingCall([then = std::move(then)](Napi::Env env, Napi::Function) {
-    if (env != nullptr) then();
-  });
-  events_.Release();
+  send([then = std::move(then)](Napi::Env, Napi::Function) { then(); });
+  release();
+}
+
+void ConsumerHandle::abandon() {
+  ended_ = true;
+  consumer_->close();
+  release();
 }
 
 void ConsumerHandle::emit(const ConsumerEvent& event) {
   if (ended_) return;
-  auto* copy = new ConsumerEvent(event);
-  const napi_status status =
-      events_.NonBlockingCall(copy, [](Napi::Env env, Napi::Function on_event, ConsumerEvent* data) {
-        const std::unique_ptr<ConsumerEvent> owned(data);
-        if (env != nullptr) on_event.Call({std::visit(EventToJs{env}, *owned)});
-      });
-  if (status != napi_ok) delete copy;
+  send([event](Napi::Env env, Napi::Function on_event) { on_event.Call({std::visit(EventToJs{env}, event)}); });
+}
+
+bool ConsumerHandle::send(Crossing crossing) {
+  auto owned = std::make_unique<Crossing>(std::move(crossing));
+  if (events_.NonBlockingCall(owned.get()) != napi_ok) return false;
+  (void)owned.release();
+  return true;
+}
+
+void ConsumerHandle::release() {
+  if (!environment_end_) return;
+  environment_end_.reset();
+  events_.Release();
 }
 
 Napi::Function ConsumerBinding::define(Napi::Env env) {
@@ -272,22 +301,17 @@ Napi::Function ConsumerBinding::define(Napi::Env env) {
 
 ConsumerBinding::ConsumerBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ConsumerBinding>(info) {
   const auto options = info[0].As<Napi::Object>();
-  handle_ =
-      std::make_shared<ConsumerHandle>(info.Env(), to_options(options), options.Get("onEvent").As<Napi::Function>());
-  // Added after the thread-safe function, so that it runs before that one is taken apart.
-  info.Env().AddCleanupHook([weak = std::weak_ptr<ConsumerHandle>(handle_)] {
-    if (const auto handle = weak.lock()) handle->abandon();
-  });
+  handle_ = std::make_shared<ConsumerHandle>(info.Env(), to_options(options));
+  // Not in a native reference before start(): it refers to whoever holds this object, which could never be collected.
+  info.This().As<Napi::Object>().DefineProperty(Napi::PropertyDescriptor::Value(kOnEvent, options.Get(kOnEvent)));
 }
 
 ConsumerBinding::~ConsumerBinding() {
-  if (!handle_) return;
-  handle_->abandon();
-  handle_->finish([] {});
+  if (handle_) handle_->abandon();
 }
 
 Napi::Value ConsumerBinding::start(const Napi::CallbackInfo& info) {
-  handle_->hold(info.Env());
+  handle_->open(info.Env(), Value().Get(kOnEvent).As<Napi::Function>());
   // Not collected while it runs.
   Ref();
   started_ = true;
@@ -382,15 +406,18 @@ Napi::Value ConsumerBinding::drained(const Napi::CallbackInfo& info) {
 Napi::Value ConsumerBinding::close(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto deferred = Napi::Promise::Deferred::New(env);
+  // Nor while it closes.
+  Ref();
   run_async<bool>(
       env,
       [consumer = handle_->consumer()] {
         consumer->close();
         return true;
       },
-      [this, handle = handle_, deferred](Napi::Env, bool&) -> Napi::Value {
-        handle->finish([deferred] { deferred.Resolve(deferred.Env().Undefined()); });
+      [this, deferred](Napi::Env, bool&) -> Napi::Value {
+        handle_->finish([deferred] { deferred.Resolve(deferred.Env().Undefined()); });
         if (std::exchange(started_, false)) Unref();
+        Unref();
         return deferred.Env().Undefined();
       });
   return deferred.Promise();

@@ -3,11 +3,13 @@
 #include "addon/taker_binding.h"
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "addon/convert.h"
+#include "addon/environment_end.h"
 
 namespace laneway {
 
@@ -31,6 +33,11 @@ class TakerHandle {
     columns_ = static_cast<std::byte*>(buffer.Data());
     buffer_ = Napi::Persistent(buffer.As<Napi::Object>());
     attached_ = consumer_->attach(taker_, [bell = doorbell_] { bell.NonBlockingCall(); });
+    if (!attached_) {
+      doorbell_.Release();
+      return;
+    }
+    environment_end_ = std::make_unique<EnvironmentEnd>(env, [this] { detach(); });
   }
 
   ~TakerHandle() { detach(); }
@@ -71,6 +78,7 @@ class TakerHandle {
   void detach() {
     if (!attached_) return;
     attached_ = false;
+    environment_end_.reset();
     consumer_->detach(taker_);
     doorbell_.Release();
   }
@@ -90,6 +98,7 @@ class TakerHandle {
 
   std::shared_ptr<Consumer> consumer_;
   Napi::ThreadSafeFunction doorbell_;
+  std::unique_ptr<EnvironmentEnd> environment_end_;  // while attached
   Napi::ObjectReference buffer_;
   std::byte* columns_ = nullptr;
   Taker taker_;
