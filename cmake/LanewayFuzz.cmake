@@ -1,17 +1,23 @@
-# One program per native/test/fuzz/NAME_fuzz.cc: laneway_fuzz_NAME; laneway_fuzz builds them all. libFuzzer comes with
-# Clang.
+# One program per native/test/fuzz/NAME_fuzz.cc: laneway_fuzz_NAME; laneway_fuzz builds them all. Each has inputs to start
+# from in native/test/fuzz/corpus/NAME. libFuzzer comes with Clang.
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "LANEWAY_FUZZ needs Clang (-DCMAKE_CXX_COMPILER=clang++)")
 endif()
 file(GLOB fuzzers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/test/fuzz/*_fuzz.cc")
 # Coverage feedback must come from the code under test, not only from the fuzzer's own file.
-if(TARGET laneway_core)
-  target_compile_options(laneway_core PRIVATE -fsanitize=fuzzer-no-link)
-endif()
+foreach(library laneway_core laneway_zstd)
+  if(TARGET ${library})
+    target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+endforeach()
 add_custom_target(laneway_fuzz)
 foreach(source ${fuzzers})
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" name ${name})
+  file(GLOB corpus "${CMAKE_SOURCE_DIR}/native/test/fuzz/corpus/${name}/*")
+  if(NOT corpus)
+    message(FATAL_ERROR "${source} has no inputs to start from in native/test/fuzz/corpus/${name}")
+  endif()
   add_executable(laneway_fuzz_${name} ${source})
   target_compile_options(laneway_fuzz_${name} PRIVATE -fsanitize=fuzzer-no-link)
   target_link_options(laneway_fuzz_${name} PRIVATE -fsanitize=fuzzer)
