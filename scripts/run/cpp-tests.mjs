@@ -1,7 +1,7 @@
 /** Runs the C++ tests (GoogleTest) and the simulation that CMake built, and reads what they report. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { jobs } from '../setup/command.mjs'
+import { launch } from './launch.mjs'
 import { show } from './show.mjs'
 import { asOne } from './tally.mjs'
 
@@ -18,8 +18,9 @@ export const CPP_TEST_PROGRAMS = ['laneway_core_tests', 'laneway_kafka_tests']
  * @returns {Promise<Count>}
  */
 export async function runGoogleTest(binDir, program, env = {}) {
-  const { command, args } = withoutAddressRandomisation(join(binDir, program), ['--gtest_brief=1'], env)
-  const { status, output } = await show(command, args, { env, deadlineMs: DEADLINE_MS, quiet: true })
+  const launched = launch(join(binDir, program), ['--gtest_brief=1'], env)
+  const options = { env: launched.env, deadlineMs: DEADLINE_MS, quiet: true }
+  const { status, output } = await show(launched.command, launched.args, options)
   process.stdout.write(output)
   const count = {
     passed: numberIn(output, /^\[ {2}PASSED {2}\] (\d+) test/m),
@@ -49,25 +50,12 @@ export async function runSimulation(binDir, seeds, env = {}) {
       .filter((part) => part.seeds > 0)
       .map((part) => {
         const options = ['--seeds', String(part.seeds), '--from', String(part.from)]
-        const { command, args } = withoutAddressRandomisation(join(binDir, 'laneway_simulate'), options, env)
-        return show(command, args, { env, deadlineMs: DEADLINE_MS, quiet: true })
+        const launched = launch(join(binDir, 'laneway_simulate'), options, env)
+        return show(launched.command, launched.args, { env: launched.env, deadlineMs: DEADLINE_MS, quiet: true })
       }),
   )
   for (const { output } of endings) process.stdout.write(output)
   return asOne(endings.every(({ status }) => status === 0))
-}
-
-/**
- * ThreadSanitizer finds no room for its shadow memory where the kernel randomises addresses widely.
- * @param {string} program
- * @param {readonly string[]} args
- * @param {Record<string, string>} env
- * @returns {{ command: string, args: string[] }}
- */
-function withoutAddressRandomisation(program, args, env) {
-  const setarch = '/usr/bin/setarch'
-  if (!env['TSAN_OPTIONS'] || !existsSync(setarch)) return { command: program, args: [...args] }
-  return { command: setarch, args: ['-R', program, ...args] }
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { launch } from './launch.mjs'
 import { show } from './show.mjs'
 
 /** @typedef {import('./tally.mjs').Count} Count */
@@ -22,12 +23,14 @@ export function findTestFiles(folder) {
 
 /**
  * @param {string} file
- * @param {{ base: string, deadlineMs: number }} options base: the folder that file names are shown from
+ * @param {{ base: string, deadlineMs: number, env?: Record<string, string> }} options base: the folder that file names
+ *   are shown from; env: added to the environment
  * @returns {Promise<Count>}
  */
-export async function runUvuFile(file, { base, deadlineMs }) {
+export async function runUvuFile(file, { base, deadlineMs, env = {} }) {
   process.stdout.write(`\n${relative(base, file)}\n`)
-  const { status, output } = await show(process.execPath, ['--enable-source-maps', file], { deadlineMs })
+  const launched = launch(process.execPath, ['--enable-source-maps', file], env)
+  const { status, output } = await show(launched.command, launched.args, { deadlineMs, env: launched.env })
   const summary = output.match(/^\s*Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/m)
   if (!summary) return { passed: 0, failed: 1, skipped: 0 }
   const [total = 0, passed = 0, skipped = 0] = summary.slice(1).map(Number)

@@ -180,6 +180,37 @@ TEST_F(ConsumerTest, StartsAndClosesManyTimes) {
   EXPECT_EQ(fatal_, 0);
 }
 
+TEST_F(ConsumerTest, MayBeAskedAndClosedByAnyThreadAtAnyMoment) {
+  for (int round = 0; round < 3; ++round) {
+    produce(1'000 * round, 1'000);
+    const auto consumer = consume();
+    Worker one(*consumer);
+    Worker two(*consumer);
+    std::atomic<bool> stop = false;
+    std::atomic<uint64_t> asked = 0;
+    std::thread observer([&] {
+      for (; !stop; ++asked) {
+        for (const ConsumerPartitionStats& partition : consumer->stats().partitions) {
+          EXPECT_EQ(consumer->at(partition.dispatcher.partition), partition.at);
+        }
+      }
+    });
+    std::thread waiter([&] {
+      while (!stop) consumer->wait_drained(1);
+    });
+    EXPECT_TRUE(comes_true([&] { return one.settled() + two.settled() >= 100 * round && asked > 10; }));
+    // In the first round before it has joined, in the second while another member takes partitions away.
+    const auto other = round == 1 ? consume() : nullptr;
+    std::thread closer([&] { consumer->close(); });
+    consumer->close();
+    closer.join();
+    stop = true;
+    observer.join();
+    waiter.join();
+  }
+  EXPECT_EQ(fatal_, 0);
+}
+
 TEST(ConsumerOptionsTest, RefusesAWrongPropertyByNameAndNeverShowsASecret) {
   ConsumerOptions options;
   options.topics = {"t"};
