@@ -31,7 +31,7 @@ const LIBRDKAFKA_SOURCE = join(nodeModules, '@confluentinc', 'kafka-javascript',
 const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
 
 /** Changes when this file builds something else from the same inputs. */
-const RECIPE = 3
+const RECIPE = 4
 
 const CFLAGS = ['-O2', '-g1', '-fPIC', '-fvisibility=hidden', '-fno-omit-frame-pointer']
 const LIBRDKAFKA_OPTIONS = [
@@ -242,7 +242,8 @@ async function buildZstd(work, result) {
  */
 async function buildLibrdkafka(work, result, tlsIsStatic, variant) {
   cpSync(LIBRDKAFKA_SOURCE, work, { recursive: true })
-  patchHeaders(join(work, 'src', 'rdkafka_msg.c'))
+  patchHeaders(join(work, 'src'))
+  patchCoordinatorQuery(join(work, 'src'))
   const flags = VARIANT_FLAGS[variant]
   const configuration = [
     ...LIBRDKAFKA_OPTIONS,
@@ -269,19 +270,41 @@ async function buildLibrdkafka(work, result, tlsIsStatic, variant) {
 /**
  * Asked for the headers of a message that has none, librdkafka allocates a buffer to read a count of 0: 4 to 6 % of
  * laneway's CPU (docs/decisions/0005). The count is a varint, so that one zero byte is "none".
- * @param {string} file
+ * @param {string} sources
  */
-function patchHeaders(file) {
-  const source = readFileSync(file, 'utf8')
+function patchHeaders(sources) {
   const before = `        if (RD_KAFKAP_BYTES_LEN(&rkm->rkm_u.consumer.binhdrs) == 0)
                 return RD_KAFKA_RESP_ERR__NOENT;
 `
-  if (source.split(before).length !== 2) throw new SetupError(`${file} is not as the patch for headers expects it`)
   const also = `        if (RD_KAFKAP_BYTES_LEN(&rkm->rkm_u.consumer.binhdrs) == 1 &&
             *(const char *)rkm->rkm_u.consumer.binhdrs.data == 0)
                 return RD_KAFKA_RESP_ERR__NOENT;
 `
-  writeFileSync(file, source.replace(before, before + also))
+  patch(join(sources, 'rdkafka_msg.c'), before, before + also)
+}
+
+/**
+ * An admin client that reads a group's offsets while the coordinator moves or loads would query it through the group
+ * that this client is not in: a null pointer (docs/decisions/0005). The request then fails with the broker's error.
+ * @param {string} sources
+ */
+function patchCoordinatorQuery(sources) {
+  const query = `                /* Re-query for coordinator */
+                rd_kafka_cgrp_op(rkb->rkb_rk->rk_cgrp, NULL, RD_KAFKA_NO_REPLYQ,
+`
+  const guarded = query.replace('rd_kafka_cgrp_op(', 'if (rkb->rkb_rk->rk_cgrp)\n                rd_kafka_cgrp_op(')
+  patch(join(sources, 'rdkafka_request.c'), query, guarded)
+}
+
+/**
+ * @param {string} file
+ * @param {string} before must be there once
+ * @param {string} after
+ */
+function patch(file, before, after) {
+  const source = readFileSync(file, 'utf8')
+  if (source.split(before).length !== 2) throw new SetupError(`${file} is not as its patch expects it`)
+  writeFileSync(file, source.replace(before, after))
 }
 
 /**
