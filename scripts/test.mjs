@@ -62,7 +62,7 @@ if (values.only.includes('native') && positionals.length === 0) {
   }
 }
 
-const files = ['test', 'bench']
+const files = ['test', 'bench', 'chaos']
   .flatMap((folder) => findTestFiles(join(compiledDir, folder)))
   .filter((file) => values.only.includes(partOf(file)))
   .filter((file) => positionals.length === 0 || positionals.some((wanted) => file.includes(wanted)))

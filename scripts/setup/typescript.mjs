@@ -1,5 +1,5 @@
 /**
- * Compiles ts/ into dist/, and test/ and bench/ into build/js. Tests import what they test as they see it in the
+ * Compiles ts/ into dist/, and test/, bench/ and chaos/ into build/js. Tests import what they test as they see it in the
  * sources ('../../ts/errors.js'): build/js/ts is a link to dist, so that there is one compiled copy of every module.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
@@ -12,10 +12,12 @@ import { digestOfPaths, Stamp } from './stamp.mjs'
 const COMPILED = /\.(js|d\.ts)(\.map)?$/
 const CONFIGURATION = ['tsconfig.json', 'tsconfig.base.json', 'package.json', 'package-lock.json']
 const jsDir = join(buildDir, 'js')
+/** Compiled by the project of test/. */
+const TEST_FOLDERS = ['test', 'bench', 'chaos']
 
 /** @param {{ tests: boolean }} options */
 export async function buildTypeScript({ tests }) {
-  const folders = tests ? ['ts', 'test', 'bench'] : ['ts']
+  const folders = tests ? ['ts', ...TEST_FOLDERS] : ['ts']
   const stamp = new Stamp(tests ? 'typescript-with-tests' : 'typescript')
   const isSource = (/** @type {string} */ path) => /\.(ts|json)$/.test(path)
   const inputs = digestOfPaths(
@@ -26,7 +28,7 @@ export async function buildTypeScript({ tests }) {
   await step(`compiling the TypeScript${tests ? ' and its tests' : ''}`, async () => {
     stamp.clear()
     removeOrphans(distDir, join(root, 'ts'))
-    if (tests) for (const folder of ['test', 'bench']) removeOrphans(join(jsDir, folder), join(root, folder))
+    if (tests) for (const folder of TEST_FOLDERS) removeOrphans(join(jsDir, folder), join(root, folder))
     await compile(tests ? ['ts', 'test'] : ['ts'])
     if (tests) linkCompiledSources()
     stamp.write(inputs)

@@ -39,10 +39,17 @@ export interface BrokerOptions {
   readonly heap?: string
   /** Port of the broker's listener; default: a free one. */
   readonly port?: number
+  /**
+   * The loopback port of a proxy that forwards to {@link Broker.proxiedPort}: the broker gets a second listener, whose
+   * clients are told to come through the proxy.
+   */
+  readonly proxyPort?: number
 }
 
 export interface Broker extends AsyncDisposable {
   readonly bootstrapServers: string
+  /** Where the proxy of the option `proxyPort` forwards to; undefined without one. */
+  readonly proxiedPort: number | undefined
   /** The broker's process; another one after `restart()`. */
   readonly pid: number
   /** The temporary folder with the broker's configuration, log and data; gone after `stop()`. */
@@ -100,6 +107,20 @@ function brokerProperties(port: number, controllerPort: number, data: string): R
   }
 }
 
+/** A second listener, whose clients are told the proxy's port instead of its own. */
+function proxiedListener(
+  properties: Readonly<Record<string, string | number>>,
+  proxiedPort: number,
+  proxyPort: number,
+): Record<string, string> {
+  const also = (name: string, listener: string) => `${properties[name]},${listener}`
+  return {
+    'listener.security.protocol.map': also('listener.security.protocol.map', 'PROXIED:PLAINTEXT'),
+    listeners: also('listeners', `PROXIED://${HOST}:${proxiedPort}`),
+    'advertised.listeners': also('advertised.listeners', `PROXIED://${HOST}:${proxyPort}`),
+  }
+}
+
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
@@ -149,6 +170,7 @@ class KafkaBroker implements Broker {
   constructor(
     readonly folder: string,
     readonly port: number,
+    readonly proxiedPort: number | undefined,
     readonly heap: string,
     readonly classpath: string,
   ) {
@@ -254,10 +276,15 @@ class KafkaBroker implements Broker {
 async function startOnce(options: BrokerOptions, classpath: string): Promise<Broker> {
   const folder = await mkdtemp(join(tmpdir(), 'laneway-kafka-'))
   const port = options.port ?? (await freePort())
-  const properties = { ...brokerProperties(port, await freePort(), join(folder, 'data')), ...options.properties }
+  const { proxyPort } = options
+  const proxiedPort = proxyPort === undefined ? undefined : await freePort()
+  const own = brokerProperties(port, await freePort(), join(folder, 'data'))
+  const proxied =
+    proxiedPort === undefined || proxyPort === undefined ? {} : proxiedListener(own, proxiedPort, proxyPort)
+  const properties = { ...own, ...proxied, ...options.properties }
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`)
   await writeFile(join(folder, 'server.properties'), `${lines.join('\n')}\n`)
-  const broker = new KafkaBroker(folder, port, options.heap ?? '768m', classpath)
+  const broker = new KafkaBroker(folder, port, proxiedPort, options.heap ?? '768m', classpath)
   try {
     await broker.format()
     await broker.start()
