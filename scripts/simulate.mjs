@@ -1,4 +1,4 @@
-/** `npm run simulate -- [--seeds N] [--from S] [--steps N] [--verbose]`: sets up, then runs the deterministic simulation. */
+/** `npm run simulate -- [--seeds N] [--from S] [--help]`: sets up, then runs the deterministic simulation. */
 import { join } from 'node:path'
 import { show } from './run/show.mjs'
 import { buildDir } from './setup/paths.mjs'

@@ -1,6 +1,5 @@
 /** Runs the C++ tests (GoogleTest) and the simulation that CMake built, and reads what they report. */
 import { join } from 'node:path'
-import { jobs } from '../setup/command.mjs'
 import { launch } from './launch.mjs'
 import { show } from './show.mjs'
 import { asOne } from './tally.mjs'
@@ -32,30 +31,18 @@ export async function runGoogleTest(binDir, program, env = {}) {
 }
 
 /**
- * One promise, tried many times: it counts as one test, not as one per seed. The seeds are shared out to as many
- * processes as there are cores.
+ * One promise, tried many times: it counts as one test, not as one per seed.
  * @param {string} binDir
  * @param {number} seeds
  * @param {Record<string, string>} [env]
  * @returns {Promise<Count>}
  */
 export async function runSimulation(binDir, seeds, env = {}) {
-  const share = Math.ceil(seeds / jobs)
-  const parts = Array.from({ length: jobs }, (_, part) => ({
-    from: 1 + part * share,
-    seeds: Math.min(share, seeds - part * share),
-  }))
-  const endings = await Promise.all(
-    parts
-      .filter((part) => part.seeds > 0)
-      .map((part) => {
-        const options = ['--seeds', String(part.seeds), '--from', String(part.from)]
-        const launched = launch(join(binDir, 'laneway_simulate'), options, env)
-        return show(launched.command, launched.args, { env: launched.env, deadlineMs: DEADLINE_MS, quiet: true })
-      }),
-  )
-  for (const { output } of endings) process.stdout.write(output)
-  return asOne(endings.every(({ status }) => status === 0))
+  const launched = launch(join(binDir, 'laneway_simulate'), ['--seeds', String(seeds)], env)
+  const { command, args } = launched
+  const { status, output } = await show(command, args, { env: launched.env, deadlineMs: DEADLINE_MS, quiet: true })
+  process.stdout.write(output)
+  return asOne(status === 0)
 }
 
 /**

@@ -8,18 +8,26 @@
 #include <vector>
 
 #include "core/gap_map.h"
+#include "test/simulation/coverage.h"
 #include "test/simulation/promise.h"
 #include "test/simulation/random.h"
 #include "test/simulation/traffic.h"
+#include "test/simulation/truth.h"
 
 namespace laneway::simulation {
 
 class Log {
  public:
-  explicit Log(Random& random) {
+  Log(Random& random, Coverage& coverage) : coverage_(&coverage) {
     const size_t what = random.below(20);
-    if (what >= 10) start_ = random.between(1, 1'000'000'000'000);
-    if (what == 19) start_ = kMaxOffset - 5'000;
+    if (what >= 10) {
+      start_ = random.between(1, 1'000'000'000'000);
+      coverage.add(Event::kLateStart);
+    }
+    if (what == 19) {
+      start_ = kMaxOffset - 5'000;
+      coverage.add(Event::kNearLargestOffset);
+    }
     end_ = start_;
     // Few logs lie next to the largest offset, and those never jump.
     jumps_ = what < 3;
@@ -33,18 +41,24 @@ class Log {
 
   void append(Random& random, Traffic& traffic) {
     const size_t kind = random.below(40);
-    if (kind < 2) ++end_;                          // a transaction marker
-    if (kind == 2) end_ += random.between(1, 90);  // compacted away before anyone read it
-    if (kind == 3 && jumps_) end_ += 5'000'000'000;
+    if (kind < 2) skip(1, Event::kMarker);
+    if (kind == 2) skip(random.between(1, 90), Event::kCompactedBefore);
+    if (kind == 3 && jumps_) skip(kJump, Event::kJump);
     records_.push_back(traffic.make(random, end_));
     ++end_;
-    if (kind == 4) end_ += random.between(1, 3);    // markers at the tail
-    if (kind == 5) end_ += random.between(1, 200);  // a tail that was compacted away
-    if (kind == 6 && jumps_) end_ += 5'000'000'000;
+    coverage_->add(Event::kProduced);
+    if (records_.back().key == kNullKey) coverage_->add(Event::kNullKey);
+    if (records_.back().value_size < 0) coverage_->add(Event::kTombstone);
+    if (kind == 4) skip(random.between(1, 3), Event::kTailMarker);
+    if (kind == 5) skip(random.between(1, 200), Event::kCompactedTail);
+    if (kind == 6 && jumps_) skip(kJump, Event::kJump);
   }
 
-  // Compacted away, or markers.
-  void skip(Offset count) { end_ += count; }
+  // Offsets that no consumer will ever see.
+  void skip(Offset count, Event why) {
+    end_ += count;
+    coverage_->add(why);
+  }
   // The tail is lost, and other messages take its place.
   void truncate(Offset to) {
     while (!records_.empty() && records_.back().offset >= to) records_.pop_back();
@@ -88,12 +102,39 @@ class Log {
     committed_map_ = std::move(map);
   }
 
+  // Another member of the group had the partition: it settled some of what is there, in any order, and committed this.
+  GapMap progress_elsewhere(Random& random) {
+    const Offset from = std::max(committed_, start_);
+    Offset position = from;
+    Offset highest = from - 1;
+    std::vector<Offset> gaps;
+    size_t left = random.below(20);
+    for (Record& record : records_) {
+      if (record.offset < from) continue;
+      if (left == 0 && record.offset > committed_map_.highest()) break;
+      if (left != 0) --left;
+      position = record.offset + 1;
+      const bool known = says_settled(committed_map_, record.offset);
+      if (!known && !random.chance(60)) {
+        gaps.push_back(record.offset);
+        continue;
+      }
+      if (!known) record.settled = true;
+      highest = record.offset;
+    }
+    const Offset base = gaps.empty() ? position : gaps.front();
+    // Its window ends somewhere too; a map of a jump would take a gigabyte.
+    if (highest - base > kJump / 2) highest = base - 1;
+    while (!gaps.empty() && gaps.back() > highest) gaps.pop_back();
+    return GapMap::from_gaps(base, std::max(highest, base - 1), gaps);
+  }
+
   // P1, as the broker sees it: nothing below the offset is unsettled, nothing that the map calls settled is.
   void check_commit(const GapMap& map) {
     while (settled_below_ < records_.size() && records_[settled_below_].settled) ++settled_below_;
     for (size_t i = settled_below_; i < records_.size() && records_[i].offset <= map.highest(); ++i) {
       const Record& record = records_[i];
-      if (map.is_settled(record.offset) && !record.settled) {
+      if (says_settled(map, record.offset) && !record.settled) {
         broken("P1", "offset %lld is committed as settled and is not; the commit is from %lld to %lld",
                number(record.offset), number(map.base), number(map.highest()));
       }
@@ -110,6 +151,9 @@ class Log {
  private:
   size_t index_of(const Record* record) const { return static_cast<size_t>(record - records_.data()); }
 
+  static constexpr Offset kJump = 5'000'000'000;
+
+  Coverage* coverage_;
   std::vector<Record> records_;  // ascending offsets
   Offset start_ = 0;
   Offset end_ = 0;  // may lie above the last record

@@ -11,7 +11,7 @@ AssignmentModel::AssignmentModel(Order order, size_t keys, std::optional<GapMap>
     : order_(order), keys_(keys), max_window_(max_window), recovered_(std::move(recovered)), lanes_(keys + 1) {
   if (!recovered_) return;
   // Parts above the window are forgotten: they are run again.
-  recovered_ = recovered_->prefix(max_window);
+  recovered_ = head_of(*recovered_, max_window);
   position_ = recovered_->base;
   highest_ = recovered_->highest();
 }
@@ -102,13 +102,15 @@ void AssignmentModel::give_back_all(size_t engine) {
   }
 }
 
-void AssignmentModel::advance(int64_t now_ms) {
-  if (closed_lanes_ == 0) return;
+size_t AssignmentModel::advance(int64_t now_ms) {
+  const size_t closed = closed_lanes_;
+  if (closed == 0) return 0;
   for (Lane& lane : lanes_) {
     if (!lane.closed || lane.due_ms > now_ms) continue;
     lane.closed = false;
     --closed_lanes_;
   }
+  return closed - closed_lanes_;
 }
 
 int64_t AssignmentModel::next_due_ms() const {
@@ -152,7 +154,7 @@ void AssignmentModel::check(const GapMap& map) const {
       settled = false;
       ++unsettled;
     }
-    if (map.is_settled(offset) != settled) {
+    if (says_settled(map, offset) != settled) {
       broken(settled ? "P3" : "P1", "offset %lld is %s, the gap map says otherwise", number(offset),
              settled ? "settled" : "not settled");
     }

@@ -8,6 +8,7 @@
 
 #include "core/dispatcher.h"
 #include "test/simulation/traffic.h"
+#include "test/simulation/truth.h"
 
 namespace laneway::simulation {
 
@@ -37,8 +38,8 @@ class AssignmentModel {
   // It and what is in flight above it in its lane wait again; `due_ms`: when it had failed, until when it is closed.
   void give_back(Pending& message, std::optional<int64_t> due_ms);
   void give_back_all(size_t engine);
-  // Lanes whose retry is due open.
-  void advance(int64_t now_ms);
+  // Lanes whose retry is due open; returns how many.
+  size_t advance(int64_t now_ms);
 
   // A lane that could be started now, if the engines have room. `full`: only what fills gaps.
   bool has_startable(bool full);
@@ -51,6 +52,8 @@ class AssignmentModel {
   Offset base() const { return pending_.empty() ? position_ : pending_.front().record.offset; }
   Offset position() const { return position_; }
   Offset highest_settled() const { return std::max(highest_, base() - 1); }
+  // An end was seen that lies too far above the lowest unsettled message.
+  bool end_waits() const { return end_ >= 0; }
   bool knows_above_position() const { return recovered_ && recovered_->highest() >= position_; }
   Offset recovered_highest() const { return recovered_ ? recovered_->highest() : -1; }
   // Of what is settled and delivered; not while recovery knows of more.
@@ -73,7 +76,7 @@ class AssignmentModel {
     uint64_t seen = 0;
   };
 
-  bool is_recovered(Offset offset) const { return recovered_ && recovered_->is_settled(offset); }
+  bool is_recovered(Offset offset) const { return recovered_ && says_settled(*recovered_, offset); }
   uint32_t lane_for(const Record& record);
   void leave(Pending& message);
   void remove_from_lane(uint32_t lane);

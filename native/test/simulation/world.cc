@@ -23,7 +23,8 @@ bool settles(Outcome outcome) { return outcome != Outcome::kRetried && outcome !
 
 }  // namespace
 
-World::World(uint64_t seed, bool verbose) : random_(seed), verbose_(verbose), traffic_(random_) {
+World::World(uint64_t seed, bool verbose, Coverage& coverage)
+    : random_(seed), verbose_(verbose), coverage_(coverage), traffic_(random_) {
   options_.order = static_cast<Order>(random_.below(3));
   options_.concurrency = static_cast<uint32_t>(random_.between(1, 8));
   options_.max_buffered_messages = static_cast<size_t>(random_.between(1, 60));
@@ -34,17 +35,21 @@ World::World(uint64_t seed, bool verbose) : random_(seed), verbose_(verbose), tr
   slab_bytes_ = SlabPool(options_.max_buffered_bytes).slab_bytes();
   carrier_ = random_.chance(50) ? Carrier::kBase32768 : Carrier::kBase64;
   metadata_units_ = random_.chance(40) ? random_.below(16) : 4'096;
+  broker_units_ = random_.chance(20) ? random_.below(40) : 4'096;
+  protocol_ = static_cast<Protocol>(random_.below(3));
+  is_audited_ = random_.chance(50);
   const bool troubled = random_.chance(80);
   habits_.retried = troubled ? static_cast<unsigned>(random_.below(30)) : 0;
   habits_.released = troubled ? static_cast<unsigned>(random_.below(10)) : 0;
   habits_.dropped = troubled ? 5 : 0;
   habits_.stalls = random_.chance(40);
   habits_.out_of_order = random_.chance(50) ? 40 : 5;
+  habits_.produces_for = random_.chance(30) ? random_.below(300) : SIZE_MAX;
   habits_.produced_at_once = random_.chance(30) ? 6 : 2;
   habits_.settled_at_once = random_.chance(30) ? 2 : 8;
   habits_.taken_at_once = random_.chance(30) ? 2 : 12;
   if (random_.chance(12)) fill_slabs();
-  for (int64_t count = random_.between(1, 3); count > 0; --count) logs_.emplace_back(random_);
+  for (int64_t count = random_.between(1, 3); count > 0; --count) logs_.emplace_back(random_, coverage_);
   start_consumer();
 }
 
@@ -56,18 +61,25 @@ void World::fill_slabs() {
   options_.max_buffered_messages = 60;
   options_.concurrency = 8;
   options_.max_window = 4'096;
-  metadata_units_ = 4'096;
+  metadata_units_ = broker_units_ = 4'096;
   slab_bytes_ = SlabPool(options_.max_buffered_bytes).slab_bytes();
-  habits_ = {5, 2, 2, 40, true, 8, 12, 12};
+  habits_ = {5, 2, 2, 40, true, SIZE_MAX, 8, 12, 12};
   traffic_.fill_slabs();
 }
 
-void World::run(int steps) {
+void World::run(int steps, std::atomic<uint64_t>& begun) {
+  begun_ = &begun;
   for (int i = 0; i < steps; ++i) {
+    begin_step();
     step();
     check();
   }
   drain_everything();
+}
+
+void World::begin_step() {
+  begun_->store(++steps_, std::memory_order_relaxed);
+  coverage_.add_step();
 }
 
 void World::step() {
@@ -82,21 +94,12 @@ void World::step() {
     return;
   }
   if (what < 850) return settle_some(engine);
-  if (what < 900) {
-    const int64_t due_ms = dispatcher_->advance(now_ms_);
-    int64_t expected = -1;
-    for (auto& assignment : assigned_) {
-      if (!assignment) continue;
-      assignment->model.advance(now_ms_);
-      const int64_t next = assignment->model.next_due_ms();
-      if (next >= 0 && (expected < 0 || next < expected)) expected = next;
-    }
-    if (due_ms != expected) broken("P6", "the next timer is due at %lld, not %lld", number(expected), number(due_ms));
-    return;
-  }
-  if (what < 940) return commit(false);
+  if (what < 890) return advance();
+  if (what < 925) return commit(false);
+  if (what < 940) return answer_commits(false);
   if (what < 955) return settle_stale();
-  if (what < 980) return rebalance(id);
+  if (what < 975) return rebalance(id);
+  if (what < 980) return elsewhere(id);
   if (what < 985) return engines_[engine]->attached ? detach(engine) : attach(engine);
   if (what < 993) return change_log(id);
   if (what < 996) return forget_limit(id);
@@ -105,18 +108,23 @@ void World::step() {
 }
 
 void World::produce(PartitionId id) {
+  if (steps_ > habits_.produces_for) return;
   for (size_t count = random_.below(habits_.produced_at_once) + 1; count > 0; --count) {
     logs_[id].append(random_, traffic_);
   }
 }
 
-void World::rebalance(PartitionId id) {
-  if (!assigned_[id]) return assign(id);
-  if (assigned_[id]->draining) return release(id, false);
-  const size_t what = random_.below(10);
-  if (what < 4) return drain(id);
-  if (what < 7) return release(id, true);
-  if (what < 8) return assign(id);
+void World::advance() {
+  const int64_t due_ms = dispatcher_->advance(now_ms_);
+  int64_t expected = -1;
+  for (auto& assignment : assigned_) {
+    if (!assignment) continue;
+    cover(Event::kTimerFired, assignment->model.advance(now_ms_));
+    const int64_t next = assignment->model.next_due_ms();
+    if (next >= 0 && (expected < 0 || next < expected)) expected = next;
+  }
+  if (is_audited_ && due_ms != expected)
+    broken("P6", "the next timer is due at %lld, not %lld", number(expected), number(due_ms));
 }
 
 // --- The consumer's life ---------------------------------------------------------------------------------------------
@@ -133,6 +141,7 @@ void World::start_consumer() {
   assigned_.resize(logs_.size());
   positions_.assign(logs_.size(), 0);
   stale_count_ = 0;
+  last_epoch_ = 0;
   stopped_ = false;
   for (PartitionId id = 0; id < logs_.size(); ++id) {
     if (random_.chance(70)) assign(id);
@@ -140,6 +149,12 @@ void World::start_consumer() {
 }
 
 void World::stop_consumer() {
+  const DispatcherStats stats = dispatcher_->stats();
+  cover(Event::kRewind, stats.rewinds);
+  cover(Event::kSkippedAsSettled, stats.skipped_settled);
+  cover(Event::kHole, stats.holes);
+  cover(Event::kSlabCompaction, stats.compactions);
+  sent_.clear();
   staging_.reset();
   intake_.reset();
   engines_.clear();
@@ -149,6 +164,13 @@ void World::stop_consumer() {
 
 void World::crash() {
   trace("crash");
+  cover(Event::kCrash);
+  if (staging_) cover(Event::kCrashMidBatch);
+  // What was sent may have arrived, the first before the others.
+  while (!sent_.empty() && random_.chance(60)) {
+    store(sent_.front(), false);
+    sent_.pop_front();
+  }
   stop_consumer();
   start_consumer();
 }
@@ -156,6 +178,7 @@ void World::crash() {
 // Stops taking, lets some of what is leased settle, commits, ends.
 void World::close() {
   trace("close");
+  cover(Event::kClose);
   dispatcher_->stop_taking();
   stopped_ = true;
   for (size_t engine = 0; engine < engines_.size(); ++engine) {
@@ -164,28 +187,144 @@ void World::close() {
   }
   check();
   commit(false);
+  answer_commits(false);
   crash();
+}
+
+// --- The group -------------------------------------------------------------------------------------------------------
+
+void World::rebalance(PartitionId id) {
+  if (random_.chance(8)) {
+    // The session ended, or the group has fenced the member.
+    cover(Event::kAllLost);
+    for (PartitionId each = 0; each < assigned_.size(); ++each) lose(each);
+    return;
+  }
+  switch (protocol_) {
+    case Protocol::kEager:
+      return rebalance_eagerly();
+    case Protocol::kCooperative:
+      return rebalance_cooperatively();
+    case Protocol::kConsumer:
+      return reconcile(id);
+  }
+}
+
+// One phase of it per step: everything drains; everything is given back; what is ours now is assigned.
+void World::rebalance_eagerly() {
+  bool any = false;
+  bool draining = false;
+  for (const auto& assignment : assigned_) {
+    any |= assignment.has_value();
+    draining |= assignment && assignment->draining;
+  }
+  if (!any) cover(Event::kEagerRebalance);
+  for (PartitionId id = 0; id < assigned_.size(); ++id) {
+    if (!any) {
+      if (random_.chance(80)) assign(id);
+    } else if (assigned_[id]) {
+      draining ? release(id) : drain(id);
+    }
+  }
+}
+
+// What leaves drains, and is given back in a later step; what comes is assigned in one after that.
+void World::rebalance_cooperatively() {
+  bool draining = false;
+  bool missing = false;
+  for (const auto& assignment : assigned_) {
+    draining |= assignment && assignment->draining;
+    missing |= !assignment;
+  }
+  const bool assigns = !draining && missing && random_.chance(60);
+  if (assigns) cover(Event::kCooperativeRebalance);
+  for (PartitionId id = 0; id < assigned_.size(); ++id) {
+    if (draining) {
+      if (assigned_[id] && assigned_[id]->draining) release(id);
+    } else if (assigns) {
+      if (!assigned_[id] && random_.chance(70)) assign(id);
+    } else if (assigned_[id] && random_.chance(50)) {
+      drain(id);
+    }
+  }
+}
+
+void World::reconcile(PartitionId id) {
+  cover(Event::kReconciliation);
+  if (!assigned_[id]) return assign(id);
+  if (assigned_[id]->draining) return release(id);
+  const size_t what = random_.below(10);
+  if (what < 5) return drain(id);
+  if (what < 8) return lose(id);
+  if (what < 9) {
+    cover(Event::kReassigned);
+    forget(id);
+    return assign(id);
+  }
 }
 
 void World::assign(PartitionId id) {
   const Log& log = logs_[id];
-  std::optional<GapMap> map;
-  if (log.committed() >= 0) {
-    map.emplace();
-    map->base = log.committed();
-    // Sometimes another consumer has committed the same offset without our metadata.
-    if (!log.metadata().empty() && !random_.chance(3)) {
-      auto decoded = decode_gap_map(log.committed(), log.metadata());
-      if (!decoded) broken("P3", "committed metadata does not decode: %s", decoded.failure().message.c_str());
-      if (*decoded != log.committed_map()) broken("P3", "metadata decodes to another map than was committed");
-      map = std::move(*decoded);
-    }
+  std::optional<GapMap> map = read_committed(id);
+  if (!map) {
+    cover(Event::kAssignedFresh);
+  } else {
+    cover(map->empty() ? Event::kAssignedWithOffset : Event::kAssignedWithMap);
   }
   const uint64_t epoch = dispatcher_->assign(id, map);
+  if (epoch <= last_epoch_) broken("P4", "epoch %lld is given again", number(epoch));
+  last_epoch_ = epoch;
   positions_[id] = map ? std::max(map->base, log.start()) : log.start();
   assigned_[id].emplace(
       Assignment{epoch, {options_.order, traffic_.keys(), std::move(map), options_.max_window}, log.generation()});
   trace("assign %u epoch %lld from %lld", id, number(epoch), number(positions_[id]));
+}
+
+// What a member learns of the group's commit: the offset always, the map if it is whole (P7).
+std::optional<GapMap> World::read_committed(PartitionId id) {
+  Log& log = logs_[id];
+  if (log.committed() < 0) return std::nullopt;
+  GapMap alone;
+  alone.base = log.committed();
+  if (log.metadata().empty()) return alone;
+  if (random_.chance(3)) {
+    // Another consumer has committed the same offset without our metadata.
+    cover(Event::kMapIgnored);
+    return alone;
+  }
+  if (random_.chance(6)) {
+    read_damaged(log);
+    return alone;
+  }
+  auto decoded = decode_gap_map(log.committed(), log.metadata());
+  if (!decoded) broken("P3", "committed metadata does not decode: %s", decoded.failure().message.c_str());
+  if (*decoded != log.committed_map()) broken("P3", "metadata decodes to another map than was committed");
+  log.check_commit(*decoded);
+  return std::move(*decoded);
+}
+
+// P1, P7: what is not our own intact text for this offset is refused: a wrong map would skip messages.
+void World::read_damaged(const Log& log) {
+  std::string text = log.metadata();
+  Offset base = log.committed();
+  const char* code = "METADATA_CORRUPT";
+  const size_t what = random_.below(5);
+  if (what == 0) text.resize(random_.below(text.size() - 1) + 1);
+  if (what == 1) text[random_.below(text.size() - 1) + 1] ^= static_cast<char>(1 << random_.below(8));
+  if (what == 2) text += text.substr(1);
+  if (what == 3) base += random_.chance(50) ? 1 : -1;
+  if (what == 4) {
+    text = "{\"host\":\"another client\"}";
+    code = "METADATA_FOREIGN";
+  }
+  cover(what < 3 ? Event::kMapCorrupt : (what == 3 ? Event::kMapOfOtherOffset : Event::kMapForeign));
+  const auto decoded = decode_gap_map(base, text);
+  if (decoded) {
+    // What changed may be the coder's estimate alone.
+    if (base == log.committed() && *decoded == log.committed_map()) return;
+    broken("P1", "a damaged gap map was read as one from %lld", number(decoded->base));
+  }
+  if (decoded.failure().code != code) broken("P7", "%s instead of %s", decoded.failure().code.c_str(), code);
 }
 
 void World::drain(PartitionId id) {
@@ -194,26 +333,66 @@ void World::drain(PartitionId id) {
   assigned_[id]->draining = true;
 }
 
-void World::release(PartitionId id, bool lost) {
-  trace("%s %u", lost ? "lose" : "release", id);
+// Revoked: committed, then given up, even with leases out (their time is over).
+void World::release(PartitionId id) {
+  trace("release %u", id);
+  cover(Event::kReleased);
   const bool drained = assigned_[id]->model.in_flight() == 0;
-  if (dispatcher_->drained(id) != drained) broken("P6", "partition %u: drained() is not %d", id, drained);
-  if (!lost) {
-    if (const auto snapshot = dispatcher_->snapshot(id)) store(*snapshot, false);
+  if (is_audited_ && dispatcher_->drained(id) != drained)
+    broken("P6", "partition %u: drained() is not %d", id, drained);
+  if (!drained) cover(Event::kReleasedInFlight);
+  if (const auto snapshot = dispatcher_->snapshot(id)) {
+    if (is_audited_) assigned_[id]->model.check(snapshot->map);
+    send(*snapshot);
   }
+  answer_commits(false);
   dispatcher_->release(id);
-  assigned_[id].reset();
+  forget(id);
 }
+
+void World::lose(PartitionId id) {
+  if (!assigned_[id]) return;
+  trace("lose %u", id);
+  cover(Event::kLost);
+  dispatcher_->release(id);
+  forget(id);
+}
+
+// Whatever comes for this epoch from now on is too late.
+void World::forget(PartitionId id) { assigned_[id].reset(); }
+
+// While we do not have it, another member goes on from the group's commit, or an operator sets the group back.
+void World::elsewhere(PartitionId id) {
+  if (assigned_[id]) return;
+  Log& log = logs_[id];
+  if (log.committed() > log.start() && random_.chance(20)) {
+    cover(Event::kGroupReset);
+    log.commit(random_.between(log.start(), log.committed() - 1), {}, {});
+    return;
+  }
+  if (log.size() == 0) return;
+  cover(Event::kProgressElsewhere);
+  const GapMap map = log.progress_elsewhere(random_);
+  log.check_commit(map);
+  EncodedMetadata encoded = encode_gap_map(map, carrier_, broker_units_);
+  log.commit(map.base, std::move(encoded.text), head_of(map, encoded.covered));
+}
+
+// --- The log ---------------------------------------------------------------------------------------------------------
 
 void World::change_log(PartitionId id) {
   Log& log = logs_[id];
   const size_t what = random_.below(4);
   if (what < 2) return truncate(id);
-  if (what == 2) return log.compact(random_);
+  if (what == 2) {
+    cover(Event::kCompaction);
+    return log.compact(random_);
+  }
   if (log.size() == 0) return;
   const Offset from = log.next(log.start())->offset + random_.between(0, 20);
   if (from > log.end()) return;
   trace("the log of %u starts at %lld", id, number(from));
+  cover(Event::kRetention);
   log.retain_from(from);
   // Whoever is below is moved up.
   if (assigned_[id]) positions_[id] = std::max(positions_[id], from);
@@ -228,10 +407,11 @@ void World::truncate(PartitionId id) {
   // could tell (docs/decisions/0002); the simulated cluster does not lose what recovered metadata names.
   if (assigned_[id] && assigned_[id]->model.recovered_highest() >= to) return;
   trace("truncate %u to %lld", id, number(to));
+  cover(Event::kTruncation);
   const bool had_noticed = assigned_[id] && assigned_[id]->generation == log.generation();
   log.truncate(to);
   log.append(random_, traffic_);
-  if (random_.chance(20)) log.skip(random_.between(1, 100));
+  if (random_.chance(20)) log.skip(random_.between(1, 100), Event::kTailMarker);
   for (size_t count = random_.below(6); count > 0; --count) log.append(random_, traffic_);
   if (!assigned_[id]) return;
   // The client notices by its own means and goes back; the dispatcher notices by what comes next.
@@ -244,7 +424,10 @@ void World::truncate(PartitionId id) {
 // A batch may stay open while other things happen; there is one ingest thread, so no second one is begun meanwhile.
 void World::ingest(PartitionId id) {
   if (!staging_ && !open(id)) return;
-  if (random_.chance(2)) truncate(staging_->partition);  // in the middle of the batch
+  if (random_.chance(2)) {
+    cover(Event::kTruncationMidBatch);
+    truncate(staging_->partition);
+  }
   const bool more = add_some(random_.below(8) + 1);
   if (!more || random_.chance(70)) publish();
 }
@@ -254,6 +437,7 @@ bool World::open(PartitionId id) {
   if (!assigned_[id] || random_.chance(2)) {
     const uint64_t epoch = assigned_[id] ? assigned_[id]->epoch - 1 : 1;
     if (intake_->open(id, epoch) != 0) broken("P4", "an ended epoch takes messages");
+    cover(Event::kOpenOfEndedEpoch);
     return false;
   }
   Assignment& assignment = *assigned_[id];
@@ -271,17 +455,27 @@ bool World::open(PartitionId id) {
 // P6: a partition is refused only for a reason that is still true.
 void World::check_refusal(PartitionId id) {
   const Assignment& assignment = *assigned_[id];
+  if (assignment.window_refused) cover(Event::kRefusedForWindow);
   if (assignment.draining || assignment.window_refused || stopped_) return;
-  const DispatcherStats stats = dispatcher_->stats();
+  cover(Event::kRefusedForBudget);
+  size_t messages = 0;
+  size_t bytes = 0;
+  size_t partitions = 0;
+  for (const auto& each : assigned_) {
+    if (!each) continue;
+    ++partitions;
+    messages += each->model.messages();
+    bytes += each->model.bytes();
+  }
   const auto is_full = [&](size_t own, size_t all, size_t limit) {
-    const auto share = static_cast<double>(std::max<size_t>(limit / stats.partitions.size(), 1));
+    const auto share = static_cast<double>(std::max<size_t>(limit / partitions, 1));
     return static_cast<double>(own) > share * kResumeAt ||
            static_cast<double>(all) > static_cast<double>(limit) - share * (1 - kResumeAt);
   };
-  if (is_full(assignment.model.messages(), stats.buffered_messages, options_.max_buffered_messages)) return;
-  if (is_full(assignment.model.bytes(), stats.buffered_bytes, options_.max_buffered_bytes)) return;
+  if (is_full(assignment.model.messages(), messages, options_.max_buffered_messages)) return;
+  if (is_full(assignment.model.bytes(), bytes, options_.max_buffered_bytes)) return;
   broken("P6", "partition %u is refused with %zu messages of %zu and %zu bytes of %zu buffered", id,
-         assignment.model.messages(), stats.buffered_messages, assignment.model.bytes(), stats.buffered_bytes);
+         assignment.model.messages(), messages, assignment.model.bytes(), bytes);
 }
 
 // False when the batch takes no more, or the log has none.
@@ -311,10 +505,15 @@ void World::publish() {
   staging_.reset();
   const PartitionId id = staging.partition;
   if (!intake_->publish()) broken("P1", "a message did not fit into the window");
-  if (!assigned_[id] || assigned_[id]->epoch != staging.epoch) return;
+  cover(Event::kBatch);
+  if (!assigned_[id] || assigned_[id]->epoch != staging.epoch) return cover(Event::kBatchOfEndedEpoch);
   Assignment& assignment = *assigned_[id];
   const Log& log = logs_[id];
-  for (const Record& record : staging.records) assignment.model.publish(record, traffic_.size_of(record));
+  for (const Record& record : staging.records) {
+    const size_t size = traffic_.size_of(record);
+    if (slab_footprint(size) > slab_bytes_ / 4) cover(Event::kLoneMessage);
+    assignment.model.publish(record, size);
+  }
   if (!staging.records.empty()) {
     trace("publish %u up to %lld", id, number(staging.records.back().offset));
     if (staging.generation == log.generation()) assignment.generation = log.generation();
@@ -325,6 +524,8 @@ void World::publish() {
   trace("end of %u at %lld", id, number(log.end()));
   dispatcher_->reach_end(id, assignment.epoch, log.end());
   assignment.model.reach_end(log.end());
+  cover(Event::kEndReached);
+  if (assignment.model.end_waits()) cover(Event::kEndAboveWindow);
   positions_[id] = log.end();
   if (random_.chance(5)) truncate(id);
 }
@@ -333,7 +534,10 @@ void World::publish() {
 
 void World::attach(size_t number) {
   Engine* engine = engines_[number].get();
-  dispatcher_->attach(engine->taker, [engine] { engine->rung = true; });
+  dispatcher_->attach(engine->taker, [this, engine] {
+    engine->rung = true;
+    cover(Event::kDoorbell);
+  });
   engine->attached = true;
   engine->idle = false;
 }
@@ -341,6 +545,7 @@ void World::attach(size_t number) {
 // The engine dies: its leases go back, and what it still does is a zombie's doing.
 void World::detach(size_t number) {
   trace("detach %zu", number);
+  cover(Event::kEngineDied);
   Engine& engine = *engines_[number];
   dispatcher_->detach(engine.taker, now_ms_);
   for (auto& assignment : assigned_) {
@@ -378,6 +583,9 @@ void World::check_run(const BatchView& batch, size_t run, size_t engine) {
   if (last - first > options_.max_run_length) broken("P5", "a run of %zu messages", last - first);
   trace("start %u from %lld x %zu", id, number(batch.offset(first)), last - first);
   Assignment& assignment = *assigned_[id];
+  cover(Event::kStarted, last - first);
+  if (last - first > 1) cover(Event::kRun);
+  if (assignment.full) cover(Event::kFillsGapOfFullMap);
   for (size_t i = first; i < last; ++i) {
     if (assignment.full && batch.offset(i) > assignment.model.highest_settled()) {
       broken("P5", "offset %lld was started above the highest settled one with full metadata", number(batch.offset(i)));
@@ -397,6 +605,7 @@ void World::check_message(const BatchView& batch, size_t i, const Pending& messa
                      batch.headers(i) == expected.substr(value_size) &&
                      batch.timestamp_ms(i) == static_cast<int64_t>(record.id);
   if (!right) broken("payload", "offset %lld has other bytes than were put in", number(record.offset));
+  if (message.failed != 0) cover(Event::kLaterAttempt);
   if (batch.attempt(i) != message.failed + 1) {
     broken("attempts", "offset %lld: attempt %u after %u failures", number(record.offset), batch.attempt(i),
            message.failed);
@@ -416,17 +625,17 @@ void World::settle_some(size_t number) {
     } else if (what < habits_.retried) {
       plan(held, Outcome::kRetried, static_cast<uint32_t>(random_.below(60)));
     } else if (what < habits_.retried + habits_.released) {
-      plan(held, Outcome::kReleased, 0);
+      plan(held, Outcome::kReleased);
     } else {
-      plan(held, what > 100 - habits_.dropped ? Outcome::kDropped : Outcome::kCompleted, 0);
+      plan(held, what > 100 - habits_.dropped ? Outcome::kDropped : Outcome::kCompleted);
     }
-    if (random_.chance(2)) plan(held, Outcome::kCompleted, 0);  // twice
+    if (random_.chance(2)) plan(held, Outcome::kCompleted, 0, Event::kDoubleSettlement);
   }
   settle_planned();
 }
 
 void World::settle_all(size_t number) {
-  for (const Held& held : engines_[number]->held) plan(held, Outcome::kCompleted, 0);
+  for (const Held& held : engines_[number]->held) plan(held, Outcome::kCompleted);
   engines_[number]->held.clear();
   settle_planned();
 }
@@ -434,39 +643,45 @@ void World::settle_all(size_t number) {
 // P4: settlements of earlier epochs and attempts, doubled ones, and ones that never were.
 void World::settle_stale() {
   if (!zombies_.empty() && random_.chance(80)) {
-    plan(zombies_[random_.below(zombies_.size())], static_cast<Outcome>(random_.below(5)), 0);
+    plan(zombies_[random_.below(zombies_.size())], static_cast<Outcome>(random_.below(5)));
   } else {
     const PartitionId id = static_cast<PartitionId>(random_.below(logs_.size()));
-    plan({random_.next() >> 12, static_cast<uint32_t>(random_.below(3'000)), id, -1}, Outcome::kCompleted, 0);
+    plan({random_.next() >> 12, static_cast<uint32_t>(random_.below(3'000)), id, -1}, Outcome::kCompleted, 0,
+         Event::kUnknownSettlement);
   }
   settle_planned();
 }
 
-void World::plan(const Held& held, Outcome outcome, uint32_t delay_ms) {
-  planned_.push_back({held.lease, held.slot, delay_ms, outcome});
-  planned_held_.push_back(held);
+void World::plan(const Held& held, Outcome outcome, uint32_t delay_ms, Event stale_as) {
+  settlements_.push_back({held.lease, held.slot, delay_ms, outcome});
+  planned_.push_back({held, stale_as});
 }
 
 void World::settle_planned() {
-  dispatcher_->settle(planned_, now_ms_);
-  for (size_t i = 0; i < planned_.size(); ++i) apply(planned_held_[i], planned_[i]);
+  dispatcher_->settle(settlements_, now_ms_);
+  for (size_t i = 0; i < planned_.size(); ++i) apply(planned_[i], settlements_[i]);
+  settlements_.clear();
   planned_.clear();
-  planned_held_.clear();
 }
 
 // What the settlement means, to the model and to the broker.
-void World::apply(const Held& held, const Settlement& settlement) {
+void World::apply(const Planned& planned, const Settlement& settlement) {
+  const Held& held = planned.held;
   Assignment* assignment = assigned_[held.partition] ? &*assigned_[held.partition] : nullptr;
   Pending* message = assignment == nullptr ? nullptr : assignment->model.leased(held.offset, held.lease);
   if (message == nullptr) {
     ++stale_count_;
-    return;
+    return cover(planned.stale_as);
   }
   if (!settles(settlement.outcome)) {
     const bool retried = settlement.outcome == Outcome::kRetried;
+    cover(retried ? Event::kRetried : Event::kGivenBack);
+    const size_t in_flight = assignment->model.in_flight();
     assignment->model.give_back(*message, retried ? std::optional(now_ms_ + settlement.delay_ms) : std::nullopt);
+    if (in_flight - assignment->model.in_flight() > 1) cover(Event::kLeftRunBehind);
     return;
   }
+  cover(settlement.outcome == Outcome::kDropped ? Event::kDropped : Event::kCompleted);
   logs_[held.partition].mark_settled(message->record);
   assignment->model.settle(*message);
   assignment->window_refused = false;
@@ -479,22 +694,14 @@ void World::commit(bool healthy) {
     if (!assigned_[snapshot.partition] || snapshot.epoch != assigned_[snapshot.partition]->epoch) {
       broken("P4", "a snapshot of an epoch that has ended");
     }
-    assigned_[snapshot.partition]->model.check(snapshot.map);
-    if (!store(snapshot, healthy)) dispatcher_->mark_changed(snapshot.partition, snapshot.epoch);
+    if (is_audited_) assigned_[snapshot.partition]->model.check(snapshot.map);
+    send(snapshot);
   }
+  if (healthy || random_.chance(60)) return answer_commits(healthy);
+  if (!sent_.empty()) cover(Event::kAnsweredLate);
 }
 
-// As if a refused commit had taught another limit: the partition is committed again.
-void World::forget_limit(PartitionId id) {
-  if (!assigned_[id]) return;
-  assigned_[id]->full = random_.chance(50);
-  dispatcher_->set_metadata_full(id, assigned_[id]->full);
-  dispatcher_->mark_changed(id, assigned_[id]->epoch);
-}
-
-// What the client and the broker make of a commit; false when the consumer hears of a failure (the commit may have
-// happened).
-bool World::store(const CommitSnapshot& snapshot, bool healthy) {
+void World::send(const CommitSnapshot& snapshot) {
   const PartitionId id = snapshot.partition;
   Assignment& assignment = *assigned_[id];
   EncodedMetadata encoded = encode_gap_map(snapshot.map, carrier_, metadata_units_);
@@ -504,16 +711,55 @@ bool World::store(const CommitSnapshot& snapshot, bool healthy) {
   const bool is_cut = encoded.covered < snapshot.map.length;
   if (is_cut || units > limit * kNearLimit) assignment.full = true;
   if (snapshot.map.empty() || (!is_cut && units < limit * kHasRoom)) assignment.full = false;
+  if (is_cut) cover(Event::kMapCut);
+  if (assignment.full) cover(Event::kMapFull);
   dispatcher_->set_metadata_full(id, assignment.full);
+  sent_.push_back({id, snapshot.epoch, assignment.generation, snapshot.map, std::move(encoded)});
+}
 
-  if (!healthy && random_.chance(10)) return false;
+// The broker comes to what was sent, in order, and the consumer hears of it.
+void World::answer_commits(bool healthy) {
+  for (; !sent_.empty(); sent_.pop_front()) {
+    SentCommit& commit = sent_.front();
+    const auto& assignment = assigned_[commit.partition];
+    const bool fenced = !assignment || assignment->epoch != commit.epoch;
+    if (fenced) cover(Event::kCommitFenced);
+    if (fenced || !store(commit, healthy)) dispatcher_->mark_changed(commit.partition, commit.epoch);
+  }
+}
+
+// What the broker makes of a commit of a current member; false when the consumer hears of a failure (the commit may
+// have happened).
+bool World::store(SentCommit& commit, bool healthy) {
+  const PartitionId id = commit.partition;
+  if (!healthy && random_.chance(10)) {
+    cover(Event::kCommitFailed);
+    return false;
+  }
+  if (commit.encoded.units > broker_units_) {
+    cover(Event::kMapRefused);
+    metadata_units_ = std::min(metadata_units_, commit.encoded.units) / 2;
+    return false;
+  }
   Log& log = logs_[id];
   // A consumer that has not noticed a truncation yet: as in truncate(), not this simulation's case.
-  if (assignment.generation != log.generation()) return true;
-  trace("commit %u at %lld, %zu units", id, number(snapshot.map.base), encoded.units);
-  log.check_commit(snapshot.map);
-  log.commit(snapshot.map.base, std::move(encoded.text), snapshot.map.prefix(encoded.covered));
-  return healthy || random_.chance(90);
+  if (commit.generation != log.generation()) return true;
+  trace("commit %u at %lld, %zu units", id, number(commit.map.base), commit.encoded.units);
+  cover(Event::kCommitted);
+  if (!commit.encoded.text.empty()) cover(Event::kCommittedMap);
+  log.check_commit(commit.map);
+  log.commit(commit.map.base, std::move(commit.encoded.text), head_of(commit.map, commit.encoded.covered));
+  if (healthy || random_.chance(90)) return true;
+  cover(Event::kCommitAnswerLost);
+  return false;
+}
+
+// As if a refused commit had taught another limit: the partition is committed again.
+void World::forget_limit(PartitionId id) {
+  if (!assigned_[id]) return;
+  assigned_[id]->full = random_.chance(50);
+  dispatcher_->set_metadata_full(id, assigned_[id]->full);
+  dispatcher_->mark_changed(id, assigned_[id]->epoch);
 }
 
 // --- The end ---------------------------------------------------------------------------------------------------------
@@ -536,13 +782,24 @@ void World::drain_everything() {
   }
   commit(true);
   check();
+  for (PartitionId id = 0; id < logs_.size(); ++id) check_final_commit(id);
+}
+
+// P3: who comes next must find nothing to do.
+void World::check_final_commit(PartitionId id) const {
+  const Log& log = logs_[id];
+  // As in store().
+  if (assigned_[id]->generation != log.generation()) return;
+  if (log.committed() == log.end() || (log.committed() < 0 && log.size() == 0)) return;
+  broken("P3", "all is settled up to %lld, and the group stands at %lld", number(log.end()), number(log.committed()));
 }
 
 bool World::drain_round() {
+  begin_step();
   now_ms_ += 1'000;
   dispatcher_->advance(now_ms_);
   for (PartitionId id = 0; id < logs_.size(); ++id) {
-    if (assigned_[id] && assigned_[id]->draining) release(id, false);
+    if (assigned_[id] && assigned_[id]->draining) release(id);
     if (!assigned_[id]) assign(id);
     assigned_[id]->model.advance(now_ms_);
     if (open(id)) {
@@ -571,6 +828,42 @@ bool World::caught_up() const {
 
 void World::check() {
   const DispatcherStats stats = dispatcher_->stats();
+  check_bounds(stats);
+  if (is_audited_) {
+    check_settlements(stats);
+    for (const PartitionStats& partition : stats.partitions) check_partition(partition);
+    check_counts(stats);
+  }
+  check_no_engine_sleeps();
+}
+
+void World::check_bounds(const DispatcherStats& stats) const {
+  size_t messages = 0;
+  size_t bytes = 0;
+  size_t executing = 0;
+  for (const auto& assignment : assigned_) {
+    if (!assignment) continue;
+    messages += assignment->model.messages();
+    bytes += assignment->model.bytes();
+    executing += assignment->model.executing_lanes();
+  }
+  if (executing > options_.concurrency) broken("P5", "%zu lanes are executed", executing);
+  if (messages > options_.max_buffered_messages + logs_.size()) broken("P5", "%zu messages are buffered", messages);
+  if (bytes > options_.max_buffered_bytes + (logs_.size() + 1) * traffic_.largest_message()) {
+    broken("P5", "%zu bytes are buffered", bytes);
+  }
+  check_slabs(stats);
+}
+
+// P4: each was taken for what it was.
+void World::check_settlements(const DispatcherStats& stats) const {
+  if (stats.stale_settlements == stale_count_) return;
+  broken(stats.stale_settlements < stale_count_ ? "P4" : "P6", "%lld settlements were refused, expected %lld",
+         number(stats.stale_settlements), number(stale_count_));
+}
+
+// What the dispatcher counts is what there is. Too little and too much break different promises.
+void World::check_counts(const DispatcherStats& stats) const {
   size_t messages = 0;
   size_t bytes = 0;
   size_t in_flight = 0;
@@ -588,29 +881,20 @@ void World::check() {
     executing += assignment->model.executing_lanes();
     closed += assignment->model.closed_lanes();
   }
-  const auto equal = [](const char* promise, const char* what, size_t seen, size_t expected) {
-    if (seen != expected) broken(promise, "%s: %zu, expected %zu", what, seen, expected);
+  const auto equal = [](const char* less, const char* more, const char* what, size_t seen, size_t expected) {
+    if (seen != expected) broken(seen < expected ? less : more, "%s: %zu, expected %zu", what, seen, expected);
   };
-  equal("P4", "stale settlements", stats.stale_settlements, stale_count_);
-  equal("P5", "messages in flight", stats.in_flight, in_flight);
-  equal("P5", "buffered messages", stats.buffered_messages, messages);
-  equal("P5", "buffered bytes", stats.buffered_bytes, bytes);
-  equal("P5", "lanes", stats.lanes, lanes);
-  equal("P5", "executed lanes", stats.executing_lanes, executing);
-  equal("P5", "lanes with a timer", stats.waiting_lanes, closed);
-  equal("P5", "partitions", stats.partitions.size(), partitions);
-  if (executing > options_.concurrency) broken("P5", "%zu lanes are executed", executing);
-  if (messages > options_.max_buffered_messages + logs_.size()) broken("P5", "%zu messages are buffered", messages);
-  if (bytes > options_.max_buffered_bytes + (logs_.size() + 1) * traffic_.largest_message()) {
-    broken("P5", "%zu bytes are buffered", bytes);
-  }
-  check_slabs(stats);
-  for (const PartitionStats& partition : stats.partitions) check_partition(partition);
-  check_no_engine_sleeps();
+  equal("P4", "P4", "partitions", stats.partitions.size(), partitions);
+  equal("P2", "P5", "messages in flight", stats.in_flight, in_flight);
+  equal("P1", "P5", "buffered messages", stats.buffered_messages, messages);
+  equal("P5", "P5", "buffered bytes", stats.buffered_bytes, bytes);
+  equal("P2", "P5", "lanes", stats.lanes, lanes);
+  equal("P5", "P6", "executed lanes", stats.executing_lanes, executing);
+  equal("P6", "P5", "lanes with a timer", stats.waiting_lanes, closed);
 }
 
 // Half-empty slabs at worst, beside those being filled and what is staged.
-void World::check_slabs(const DispatcherStats& stats) {
+void World::check_slabs(const DispatcherStats& stats) const {
   size_t live = stats.buffered_bytes + stats.buffered_messages * 2 * sizeof(SlabRecord);
   if (staging_) {
     for (const Record& record : staging_->records) live += slab_footprint(traffic_.size_of(record));
@@ -621,26 +905,25 @@ void World::check_slabs(const DispatcherStats& stats) {
   }
 }
 
-// P1: the committable offset is exactly the lowest unsettled one, and what is said of it belongs together.
-void World::check_partition(const PartitionStats& stats) {
-  Assignment& assignment = *assigned_[stats.partition];
-  AssignmentModel& model = assignment.model;
-  if (stats.epoch != assignment.epoch) broken("P4", "epoch %lld is not the latest", number(stats.epoch));
-  if (stats.position != model.position()) {
-    broken("P1", "position %lld, expected %lld", number(stats.position), number(model.position()));
-  }
+// The committable offset is exactly the lowest unsettled one, and what is said of it belongs together. Above it,
+// messages would be lost; below it, they would be run again for nothing, or the partition would stand still.
+void World::check_partition(const PartitionStats& stats) const {
+  const auto& assignment = assigned_[stats.partition];
+  if (!assignment) broken("P4", "partition %u is assigned", stats.partition);
+  const AssignmentModel& model = assignment->model;
+  if (stats.epoch != assignment->epoch) broken("P4", "epoch %lld is not the latest", number(stats.epoch));
+  const auto equal = [&](const char* less, const char* more, const char* what, int64_t seen, int64_t expected) {
+    if (seen == expected) return;
+    broken(seen < expected ? less : more, "%s of partition %u: %lld, expected %lld", what, stats.partition,
+           number(seen), number(expected));
+  };
+  equal("P6", "P1", "position", stats.position, model.position());
   if (!model.started()) return;
-  if (stats.committable != model.base() || stats.highest_settled != model.highest_settled()) {
-    broken("P1", "committable %lld, highest settled %lld; expected %lld and %lld", number(stats.committable),
-           number(stats.highest_settled), number(model.base()), number(model.highest_settled()));
-  }
-  if (!model.knows_above_position() && stats.gaps != model.gaps()) {
-    broken("P1", "%lld gaps, expected %lld", number(stats.gaps), number(model.gaps()));
-  }
-  if (stats.buffered_messages != model.messages() || stats.in_flight != model.in_flight()) {
-    broken("P5", "partition %u buffers %zu and has %zu in flight", stats.partition, stats.buffered_messages,
-           stats.in_flight);
-  }
+  equal("P6", "P1", "committable offset", stats.committable, model.base());
+  equal("P3", "P1", "highest settled offset", stats.highest_settled, model.highest_settled());
+  if (!model.knows_above_position()) equal("P1", "P3", "gaps", stats.gaps, model.gaps());
+  equal("P1", "P5", "buffered messages", number(stats.buffered_messages), number(model.messages()));
+  equal("P2", "P5", "messages in flight", number(stats.in_flight), number(model.in_flight()));
 }
 
 // P6: an engine that found nothing is rung before there is something.

@@ -1,13 +1,16 @@
-// One simulated history: a broker, one consumer process at a time over the real dispatcher, engines that fail, a clock,
-// and crashes, all drawn from one seed. After every step the dispatcher's counts must equal the model's, the bounds of
-// P5 must hold, and an idle engine that was not rung must have nothing to do (P6). At the end everything is drained and
-// nothing may be missing (P1, P6).
+// One simulated history: a broker, a group, one consumer process at a time over the real dispatcher, engines that fail,
+// a clock, and crashes, all drawn from one seed. After every step the bounds of P5 must hold, and an idle engine that
+// was not rung must have nothing to do (P6). At the end everything is drained and nothing may be missing (P1, P6). Half
+// of the histories are audited too: all that the dispatcher counts must equal the model's counts after every step. In
+// the others a fault must show in what engines and the broker see.
 //
 // Settlements are judged as they come: each is valid or stale by the model alone, so that whatever an engine still
 // holds after a rebalance, a rewind or a failure in the same run becomes a zombie's settlement by itself (P4).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +19,7 @@
 #include "core/dispatcher.h"
 #include "core/gap_map_codec.h"
 #include "test/simulation/broker.h"
+#include "test/simulation/coverage.h"
 #include "test/simulation/model.h"
 #include "test/simulation/random.h"
 #include "test/simulation/traffic.h"
@@ -25,10 +29,10 @@ namespace laneway::simulation {
 
 class World {
  public:
-  World(uint64_t seed, bool verbose);
+  World(uint64_t seed, bool verbose, Coverage& coverage);
   ~World();
-  // Throws Broken.
-  void run(int steps);
+  // Throws Broken. `begun` counts steps as they begin.
+  void run(int steps, std::atomic<uint64_t>& begun);
 
  private:
   // What an engine was handed and has not settled.
@@ -53,6 +57,25 @@ class World {
     bool full = false;
     bool window_refused = false;  // paused because of the window, and nothing was settled since
   };
+  // How the group hands partitions over.
+  enum class Protocol : uint8_t {
+    kEager,        // everybody gives everything back, then gets their part
+    kCooperative,  // what moves is given back in one rebalance and assigned in the next
+    kConsumer,     // KIP-848: each partition by itself, whenever the coordinator says so
+  };
+  // A commit on its way to the broker or back.
+  struct SentCommit {
+    PartitionId partition;
+    uint64_t epoch;
+    uint32_t generation;
+    GapMap map;
+    EncodedMetadata encoded;
+  };
+  // `stale_as`: what it is when it is not valid.
+  struct Planned {
+    Held held;
+    Event stale_as;
+  };
   // A batch between Intake::open and publish.
   struct Staging {
     PartitionId partition;
@@ -68,14 +91,17 @@ class World {
     unsigned released;
     unsigned dropped;
     unsigned out_of_order;
-    bool stalls;  // some messages fail again and again, with long delays
+    bool stalls;            // some messages fail again and again, with long delays
+    uint64_t produces_for;  // steps; then the topic is quiet
     size_t produced_at_once;
     size_t settled_at_once;
     size_t taken_at_once;
   };
 
   void fill_slabs();
+  void begin_step();
   void step();
+  void advance();
   void start_consumer();
   void stop_consumer();
   void crash();
@@ -83,10 +109,19 @@ class World {
   void produce(PartitionId id);
   void change_log(PartitionId id);
   void truncate(PartitionId id);
-  void assign(PartitionId id);
-  void drain(PartitionId id);
-  void release(PartitionId id, bool lost);
+
   void rebalance(PartitionId id);
+  void rebalance_eagerly();
+  void rebalance_cooperatively();
+  void reconcile(PartitionId id);
+  void assign(PartitionId id);
+  std::optional<GapMap> read_committed(PartitionId id);
+  void read_damaged(const Log& log);
+  void drain(PartitionId id);
+  void release(PartitionId id);
+  void lose(PartitionId id);
+  void forget(PartitionId id);
+  void elsewhere(PartitionId id);
 
   void ingest(PartitionId id);
   bool open(PartitionId id);
@@ -101,29 +136,43 @@ class World {
   void check_message(const BatchView& batch, size_t i, const Pending& message);
   void settle_some(size_t engine);
   void settle_all(size_t engine);
-  void plan(const Held& held, Outcome outcome, uint32_t delay_ms);
+  void plan(const Held& held, Outcome outcome, uint32_t delay_ms = 0, Event stale_as = Event::kZombieSettlement);
   void settle_planned();
-  void apply(const Held& held, const Settlement& settlement);
+  void apply(const Planned& planned, const Settlement& settlement);
   void settle_stale();
 
   void commit(bool healthy);
-  bool store(const CommitSnapshot& snapshot, bool healthy);
+  void send(const CommitSnapshot& snapshot);
+  void answer_commits(bool healthy);
+  bool store(SentCommit& commit, bool healthy);
   void forget_limit(PartitionId id);
   void drain_everything();
   bool drain_round();
   bool caught_up() const;
 
   void check();
-  void check_partition(const PartitionStats& stats);
-  void check_slabs(const DispatcherStats& stats);
+  void check_bounds(const DispatcherStats& stats) const;
+  void check_slabs(const DispatcherStats& stats) const;
+  void check_settlements(const DispatcherStats& stats) const;
+  void check_counts(const DispatcherStats& stats) const;
+  void check_partition(const PartitionStats& stats) const;
   void check_no_engine_sleeps();
+  void check_final_commit(PartitionId id) const;
   [[gnu::format(printf, 2, 3)]] void trace(const char* format, ...) const;
+
+  void cover(Event event, uint64_t count = 1) { coverage_.add(event, count); }
 
   Random random_;
   bool verbose_;
+  Coverage& coverage_;
+  std::atomic<uint64_t>* begun_ = nullptr;
+  uint64_t steps_ = 0;
   DispatcherOptions options_;
   Carrier carrier_;
-  size_t metadata_units_;
+  size_t metadata_units_;  // the most that the consumer writes; what it has learned outlives a crash here
+  size_t broker_units_;    // the most that the broker takes
+  Protocol protocol_;
+  bool is_audited_;
   Traffic traffic_;
   Habits habits_;
   std::vector<Log> logs_;
@@ -135,12 +184,14 @@ class World {
   std::vector<std::optional<Assignment>> assigned_;
   std::vector<Offset> positions_;  // of the client, per partition
   std::optional<Staging> staging_;
+  std::deque<SentCommit> sent_;
   std::vector<Held> zombies_;
-  std::vector<Settlement> planned_;
-  std::vector<Held> planned_held_;
+  std::vector<Settlement> settlements_;
+  std::vector<Planned> planned_;
   std::vector<std::byte> batch_;
   uint64_t stale_count_ = 0;
-  size_t slab_bytes_;  // of one slab
+  uint64_t last_epoch_ = 0;  // of this dispatcher
+  size_t slab_bytes_;        // of one slab
   bool stopped_ = false;
 };
 
