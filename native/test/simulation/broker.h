@@ -86,10 +86,17 @@ class Log {
                                         [](const Record& record, Offset at) { return record.offset < at; });
     return found == records_.end() ? nullptr : &*found;
   }
-  void mark_settled(const Record& settled) {
-    const Record* record = next(settled.offset);
-    // After a truncation another record may have its offset.
-    if (record != nullptr && record->id == settled.id) records_[index_of(record)].settled = true;
+  // The same record; nullptr when it was deleted, or lost in a truncation and another has its offset.
+  Record* find(const Record& wanted) {
+    const Record* record = next(wanted.offset);
+    return record == nullptr || record->id != wanted.id ? nullptr : &records_[index_of(record)];
+  }
+  void mark_settled(const Record& settled, bool with_output) {
+    Record* record = find(settled);
+    if (record == nullptr) return;
+    record->settled = true;
+    record->awaits_letter = false;
+    record->wants_output = with_output;
   }
 
   Offset committed() const { return committed_; }
@@ -103,7 +110,7 @@ class Log {
   }
 
   // Another member of the group had the partition: it settled some of what is there, in any order, and committed this.
-  GapMap progress_elsewhere(Random& random) {
+  GapMap progress_elsewhere(Random& random, bool with_outputs, int64_t window) {
     const Offset from = std::max(committed_, start_);
     Offset position = from;
     Offset highest = from - 1;
@@ -112,6 +119,7 @@ class Log {
     for (Record& record : records_) {
       if (record.offset < from) continue;
       if (left == 0 && record.offset > committed_map_.highest()) break;
+      if (record.offset - (gaps.empty() ? position : gaps.front()) >= window) break;
       if (left != 0) --left;
       position = record.offset + 1;
       const bool known = says_settled(committed_map_, record.offset);
@@ -119,12 +127,14 @@ class Log {
         gaps.push_back(record.offset);
         continue;
       }
-      if (!known) record.settled = true;
+      if (!known) {
+        record.settled = true;
+        record.wants_output = with_outputs;
+        record.outputs += with_outputs ? 1 : 0;
+      }
       highest = record.offset;
     }
     const Offset base = gaps.empty() ? position : gaps.front();
-    // Its window ends somewhere too; a map of a jump would take a gigabyte.
-    if (highest - base > kJump / 2) highest = base - 1;
     while (!gaps.empty() && gaps.back() > highest) gaps.pop_back();
     return GapMap::from_gaps(base, std::max(highest, base - 1), gaps);
   }
@@ -135,9 +145,19 @@ class Log {
     for (size_t i = settled_below_; i < records_.size() && records_[i].offset <= map.highest(); ++i) {
       const Record& record = records_[i];
       if (says_settled(map, record.offset) && !record.settled) {
-        broken("P1", "offset %lld is committed as settled and is not; the commit is from %lld to %lld",
-               number(record.offset), number(map.base), number(map.highest()));
+        broken(record.awaits_letter ? "P8" : "P1",
+               "offset %lld is committed as settled and is not%s; the commit is from %lld to %lld",
+               number(record.offset), record.awaits_letter ? " (its dead letter is not acknowledged)" : "",
+               number(map.base), number(map.highest()));
       }
+    }
+  }
+  // Exactly once: each settled message's outputs are seen by readers of committed data, once.
+  void check_outputs() const {
+    for (const Record& record : records_) {
+      if (record.outputs == (record.wants_output ? 1 : 0)) continue;
+      broken("outputs", "offset %lld has %d outputs, expected %d", number(record.offset), record.outputs,
+             record.wants_output ? 1 : 0);
     }
   }
   // P1 and P6, when everything was healthy and is over.

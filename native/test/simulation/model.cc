@@ -7,11 +7,11 @@
 
 namespace laneway::simulation {
 
-AssignmentModel::AssignmentModel(Order order, size_t keys, std::optional<GapMap> recovered, int64_t max_window)
-    : order_(order), keys_(keys), max_window_(max_window), recovered_(std::move(recovered)), lanes_(keys + 1) {
+AssignmentModel::AssignmentModel(const Rules& rules, Breaker& breaker, std::optional<GapMap> recovered)
+    : rules_(rules), breaker_(&breaker), recovered_(std::move(recovered)), lanes_(rules.keys + 1) {
   if (!recovered_) return;
   // Parts above the window are forgotten: they are run again.
-  recovered_ = head_of(*recovered_, max_window);
+  recovered_ = head_of(*recovered_, rules.options.max_window);
   position_ = recovered_->base;
   highest_ = recovered_->highest();
 }
@@ -23,8 +23,16 @@ void AssignmentModel::publish(const Record& record, size_t size) {
   position_ = record.offset + 1;
   end_ = -1;
   if (is_recovered(record.offset)) return;
-  pending_.push_back({record, size, lane_for(record)});
+  const uint32_t number = lane_for(record);
+  pending_.push_back({record, size, number});
   bytes_ += size;
+  Lane& lane = lanes_[number];
+  if (lane.messages == 1) {
+    open(lane);
+  } else if (lane.lingers && lane.messages >= rules_.options.max_run_length) {
+    lane.closed = lane.lingers = false;
+    --closed_lanes_;
+  }
 }
 
 void AssignmentModel::reach_end(Offset end) {
@@ -39,7 +47,7 @@ void AssignmentModel::see_end() {
     end_ = -1;
     return;
   }
-  if (!pending_.empty() && end_ - 1 - base() >= max_window_) return;
+  if (!pending_.empty() && end_ - 1 - base() >= rules_.options.max_window) return;
   position_ = end_;
   highest_ = std::max(highest_, end_ - 1);
   end_ = -1;
@@ -51,13 +59,18 @@ const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t
   Lane& lane = lanes_[found->lane];
   if (found->lease != 0) broken("P2", "offset %lld was started while it is in flight", number(offset));
   if (first_of_run && lane.in_flight != 0) broken("P2", "offset %lld: its key is in flight already", number(offset));
-  if (lane.closed) broken("P2", "offset %lld was started before its key's retry was due", number(offset));
+  if (lane.closed) broken("P2", "offset %lld was started before its key was due", number(offset));
+  if (lane.blocked) broken("P2", "offset %lld was started, and its lane is blocked", number(offset));
+  if (lane.withheld != 0) broken("P2", "offset %lld: its key waits for a dead letter", number(offset));
   if (lane.messages > 1) {
     for (auto at = pending_.begin(); at != found; ++at) {
       if (at->lane == found->lane && (first_of_run || at->lease == 0)) {
         broken("P2", "offset %lld was started before %lld of the same key", number(offset), number(at->record.offset));
       }
     }
+  }
+  if (first_of_run) {
+    lane.poisoned = rules_.options.poison_is_taken && breaker_->open_until(lane.key, rules_.told_ms) >= 0;
   }
   if (lane.in_flight++ == 0) ++executing_lanes_;
   ++in_flight_;
@@ -66,13 +79,14 @@ const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t
   return *found;
 }
 
-Pending* AssignmentModel::leased(Offset offset, uint64_t lease) {
+Pending* AssignmentModel::leased(Offset offset, uint64_t lease, bool withheld) {
   const auto found = find(offset);
-  return found == pending_.end() || found->lease != lease ? nullptr : &*found;
+  return found == pending_.end() || found->lease != lease || found->withheld != withheld ? nullptr : &*found;
 }
 
-void AssignmentModel::settle(Pending& message) {
+void AssignmentModel::settle(Pending& message, bool completed) {
   const uint32_t lane = message.lane;
+  if (completed) breaker_->succeeded(lanes_[lane].key);
   highest_ = std::max(highest_, message.record.offset);
   bytes_ -= message.size;
   leave(message);
@@ -82,23 +96,54 @@ void AssignmentModel::settle(Pending& message) {
   if (end_ >= 0) see_end();
 }
 
-void AssignmentModel::give_back(Pending& message, std::optional<int64_t> due_ms) {
+void AssignmentModel::fail(Pending& message) {
+  const Lane& lane = lanes_[message.lane];
+  if (lane.poisoned) return;
+  if (message.failed++ == 0) message.first_failed_ms = rules_.told_ms;
+  breaker_->failed(lane.key, rules_.told_ms);
+}
+
+void AssignmentModel::give_back(Pending& message) {
   const uint32_t number = message.lane;
-  Lane& lane = lanes_[number];
-  if (due_ms) {
-    ++message.failed;
-    lane.due_ms = lane.retry ? std::max(lane.due_ms, *due_ms) : *due_ms;
-    lane.retry = true;
-  }
   for (size_t i = static_cast<size_t>(&message - pending_.data()); i < pending_.size(); ++i) {
-    if (pending_[i].lane == number && pending_[i].lease != 0) leave(pending_[i]);
+    if (pending_[i].lane == number && pending_[i].lease != 0 && !pending_[i].withheld) leave(pending_[i]);
   }
   end_lease(number);
 }
 
+void AssignmentModel::retry(Pending& message, int64_t due_ms) {
+  Lane& lane = lanes_[message.lane];
+  fail(message);
+  lane.due_ms = lane.retry ? std::max(lane.due_ms, due_ms) : due_ms;
+  lane.retry = true;
+  give_back(message);
+}
+
+void AssignmentModel::block(Pending& message) {
+  fail(message);
+  lanes_[message.lane].blocks = true;
+  give_back(message);
+}
+
+void AssignmentModel::withhold(Pending& message) {
+  Lane& lane = lanes_[message.lane];
+  fail(message);
+  message.withheld = true;
+  ++withheld_;
+  ++lane.withheld;
+  --in_flight_;
+  if (--lane.in_flight == 0) --executing_lanes_;
+  give_back(message);
+}
+
+void AssignmentModel::return_withheld(Pending& message) {
+  leave(message);
+  end_lease(message.lane);
+}
+
 void AssignmentModel::give_back_all(size_t engine) {
   for (size_t i = 0; i < pending_.size(); ++i) {
-    if (pending_[i].lease != 0 && pending_[i].engine == engine) give_back(pending_[i], std::nullopt);
+    if (pending_[i].lease != 0 && !pending_[i].withheld && pending_[i].engine == engine) give_back(pending_[i]);
   }
 }
 
@@ -107,7 +152,7 @@ size_t AssignmentModel::advance(int64_t now_ms) {
   if (closed == 0) return 0;
   for (Lane& lane : lanes_) {
     if (!lane.closed || lane.due_ms > now_ms) continue;
-    lane.closed = false;
+    lane.closed = lane.lingers = false;
     --closed_lanes_;
   }
   return closed - closed_lanes_;
@@ -129,7 +174,7 @@ bool AssignmentModel::has_startable(bool full) {
     Lane& lane = lanes_[message.lane];
     if (lane.seen == walk_) continue;
     lane.seen = walk_;
-    if (lane.in_flight == 0 && !lane.closed) return true;
+    if (lane.in_flight == 0 && lane.withheld == 0 && !lane.closed && !lane.blocked) return true;
   }
   return false;
 }
@@ -163,10 +208,12 @@ void AssignmentModel::check(const GapMap& map) const {
 
 uint32_t AssignmentModel::lane_for(const Record& record) {
   uint32_t number = 0;
-  if (order_ == Order::kPartition) {
-    number = static_cast<uint32_t>(keys_);
-  } else if (order_ == Order::kKey && record.key != kNullKey) {
+  const Order order = rules_.options.order;
+  if (order == Order::kPartition) {
+    number = static_cast<uint32_t>(rules_.keys);
+  } else if (order == Order::kKey && record.key != kNullKey) {
     number = static_cast<uint32_t>(record.key);
+    lanes_[number].key = record.key;
   } else if (!free_lanes_.empty()) {
     number = free_lanes_.back();
     free_lanes_.pop_back();
@@ -178,12 +225,19 @@ uint32_t AssignmentModel::lane_for(const Record& record) {
   return number;
 }
 
-// The message is not in flight any more.
+// The message is with nobody any more.
 void AssignmentModel::leave(Pending& message) {
   if (message.lease == 0) return;
   message.lease = 0;
+  Lane& lane = lanes_[message.lane];
+  if (message.withheld) {
+    message.withheld = false;
+    --withheld_;
+    --lane.withheld;
+    return;
+  }
   --in_flight_;
-  if (--lanes_[message.lane].in_flight == 0) --executing_lanes_;
+  if (--lane.in_flight == 0) --executing_lanes_;
 }
 
 void AssignmentModel::remove_from_lane(uint32_t number) {
@@ -191,16 +245,37 @@ void AssignmentModel::remove_from_lane(uint32_t number) {
   if (--lane.messages != 0) return;
   --lanes_in_use_;
   if (lane.closed) --closed_lanes_;
+  if (lane.blocked) --blocked_lanes_;
   lane = Lane{};
-  if (number > keys_) free_lanes_.push_back(number);
+  if (number > rules_.keys) free_lanes_.push_back(number);
 }
 
 // The delay of a retry begins to count when nothing of the lane is out any more.
 void AssignmentModel::end_lease(uint32_t number) {
   Lane& lane = lanes_[number];
-  if (lane.in_flight != 0 || !lane.retry) return;
+  if (lane.in_flight == 0 && lane.withheld == 0 && lane.messages != 0) open(lane);
+}
+
+// Nothing of the lane is out: it may start now, or later, or never.
+void AssignmentModel::open(Lane& lane) {
+  const DispatcherOptions& options = rules_.options;
+  if (lane.blocks) {
+    lane.blocked = true;
+    ++blocked_lanes_;
+    return;
+  }
+  int64_t due_ms = lane.retry ? lane.due_ms : -1;
   lane.retry = false;
+  if (!options.poison_is_taken) due_ms = std::max(due_ms, breaker_->open_until(lane.key, rules_.told_ms));
+  if (due_ms >= 0) return close_until(lane, due_ms);
+  if (options.linger_ms == 0 || lane.messages >= options.max_run_length) return;
+  lane.lingers = true;
+  close_until(lane, rules_.told_ms + options.linger_ms);
+}
+
+void AssignmentModel::close_until(Lane& lane, int64_t due_ms) {
   lane.closed = true;
+  lane.due_ms = due_ms;
   ++closed_lanes_;
 }
 
@@ -209,14 +284,18 @@ void AssignmentModel::rewind(Offset to) {
   end_ = -1;
   // All of it below the position was delivered.
   recovered_.reset();
+  std::vector<uint32_t> without_letter;
   while (!pending_.empty() && pending_.back().record.offset >= to) {
     Pending& message = pending_.back();
     bytes_ -= message.size;
+    const uint32_t number = message.lane;
+    const bool was_withheld = message.withheld;
     leave(message);
-    const uint32_t lane = message.lane;
     pending_.pop_back();
-    remove_from_lane(lane);
+    remove_from_lane(number);
+    if (was_withheld && lanes_[number].withheld == 0) without_letter.push_back(number);
   }
+  for (const uint32_t number : without_letter) end_lease(number);
   position_ = to;
   highest_ = to - 1;
   for (auto at = pending_.rbegin(); at != pending_.rend() && at->record.offset == highest_; ++at) --highest_;

@@ -21,8 +21,11 @@ struct Record {
   uint64_t id;         // never given twice in a history
   int32_t value_size;  // -1: null
   uint16_t header_size;
-  int16_t key;           // index into the keys; kNullKey
-  bool settled = false;  // by anyone, ever
+  int16_t key;                 // index into the keys; kNullKey
+  bool settled = false;        // by anyone, ever
+  bool awaits_letter = false;  // withheld, and its dead letter is not acknowledged
+  bool wants_output = false;   // its last settlement is to be seen with an output
+  uint8_t outputs = 0;         // that readers of committed data see
 };
 
 class Traffic {

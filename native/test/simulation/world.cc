@@ -19,8 +19,6 @@ constexpr double kNearLimit = 0.9;
 constexpr double kHasRoom = 0.7;
 constexpr double kResumeAt = 0.7;
 
-bool settles(Outcome outcome) { return outcome != Outcome::kRetried && outcome != Outcome::kReleased; }
-
 }  // namespace
 
 World::World(uint64_t seed, bool verbose, Coverage& coverage)
@@ -38,10 +36,22 @@ World::World(uint64_t seed, bool verbose, Coverage& coverage)
   broker_units_ = random_.chance(20) ? random_.below(40) : 4'096;
   protocol_ = static_cast<Protocol>(random_.below(3));
   is_audited_ = random_.chance(50);
+  is_transactional_ = random_.chance(25);
+  options_.max_run_bytes = random_.chance(20) ? random_.below(300) + 1 : SIZE_MAX;
+  options_.linger_ms = random_.chance(15) ? random_.between(1, 60) : 0;
+  options_.poison_after = random_.chance(25) ? static_cast<uint32_t>(random_.between(1, 3)) : 0;
+  options_.poison_cool_down_ms = random_.between(1, 400);
+  options_.poison_is_taken = random_.chance(50);
+  options_.max_output_bytes = random_.chance(40) ? random_.below(300) + 1 : 1'000'000;
   const bool troubled = random_.chance(80);
+  // Outputs that wait for a map to fit may not keep its gaps from being filled.
+  if (metadata_units_ < 4'096 || broker_units_ < 4'096) options_.max_output_bytes = 1'000'000;
   habits_.retried = troubled ? static_cast<unsigned>(random_.below(30)) : 0;
   habits_.released = troubled ? static_cast<unsigned>(random_.below(10)) : 0;
   habits_.dropped = troubled ? 5 : 0;
+  habits_.dead_lettered = random_.chance(40) ? static_cast<unsigned>(random_.below(15)) : 0;
+  habits_.blocked = random_.chance(15) ? 2 : 0;
+  habits_.handler_timeout_ms = random_.chance(30) ? random_.between(20, 300) : 0;
   habits_.stalls = random_.chance(40);
   habits_.out_of_order = random_.chance(50) ? 40 : 5;
   habits_.produces_for = random_.chance(30) ? random_.below(300) : SIZE_MAX;
@@ -61,9 +71,13 @@ void World::fill_slabs() {
   options_.max_buffered_messages = 60;
   options_.concurrency = 8;
   options_.max_window = 4'096;
+  options_.linger_ms = 0;
+  options_.poison_after = 0;
+  options_.max_run_bytes = SIZE_MAX;
+  is_transactional_ = false;
   metadata_units_ = broker_units_ = 4'096;
   slab_bytes_ = SlabPool(options_.max_buffered_bytes).slab_bytes();
-  habits_ = {5, 2, 2, 40, true, SIZE_MAX, 8, 12, 12};
+  habits_ = {5, 2, 2, 0, 0, 0, 40, true, SIZE_MAX, 8, 12, 12};
   traffic_.fill_slabs();
 }
 
@@ -94,7 +108,8 @@ void World::step() {
     return;
   }
   if (what < 850) return settle_some(engine);
-  if (what < 890) return advance();
+  if (what < 880) return advance();
+  if (what < 890) return deliver_letters(false);
   if (what < 925) return commit(false);
   if (what < 940) return answer_commits(false);
   if (what < 955) return settle_stale();
@@ -115,6 +130,7 @@ void World::produce(PartitionId id) {
 }
 
 void World::advance() {
+  told_ms_ = now_ms_;
   const int64_t due_ms = dispatcher_->advance(now_ms_);
   int64_t expected = -1;
   for (auto& assignment : assigned_) {
@@ -123,8 +139,11 @@ void World::advance() {
     const int64_t next = assignment->model.next_due_ms();
     if (next >= 0 && (expected < 0 || next < expected)) expected = next;
   }
-  if (is_audited_ && due_ms != expected)
+  // A timer may outlive its cause; then it is early.
+  if (expected >= 0 && (due_ms < 0 || due_ms > expected)) {
     broken("P6", "the next timer is due at %lld, not %lld", number(expected), number(due_ms));
+  }
+  if (due_ms >= 0 && due_ms <= now_ms_) broken("P6", "a timer that was due at %lld has not fired", number(due_ms));
 }
 
 // --- The consumer's life ---------------------------------------------------------------------------------------------
@@ -140,6 +159,8 @@ void World::start_consumer() {
   assigned_.clear();
   assigned_.resize(logs_.size());
   positions_.assign(logs_.size(), 0);
+  breakers_.assign(logs_.size(), Breaker(options_, traffic_.keys()));
+  told_ms_ = 0;
   stale_count_ = 0;
   last_epoch_ = 0;
   stopped_ = false;
@@ -154,7 +175,13 @@ void World::stop_consumer() {
   cover(Event::kSkippedAsSettled, stats.skipped_settled);
   cover(Event::kHole, stats.holes);
   cover(Event::kSlabCompaction, stats.compactions);
+  if (!options_.poison_is_taken) cover(Event::kPoisonParked, stats.poisonings);
   sent_.clear();
+  letters_.clear();
+  outputs_.clear();
+  kept_.clear();
+  if (undecided_) cover(undecided_->is_committed ? Event::kTransactionFoundCommitted : Event::kTransactionFoundAborted);
+  undecided_.reset();
   staging_.reset();
   intake_.reset();
   engines_.clear();
@@ -276,7 +303,7 @@ void World::assign(PartitionId id) {
   last_epoch_ = epoch;
   positions_[id] = map ? std::max(map->base, log.start()) : log.start();
   assigned_[id].emplace(
-      Assignment{epoch, {options_.order, traffic_.keys(), std::move(map), options_.max_window}, log.generation()});
+      Assignment{epoch, {{options_, traffic_.keys(), told_ms_}, breakers_[id], std::move(map)}, log.generation()});
   trace("assign %u epoch %lld from %lld", id, number(epoch), number(positions_[id]));
 }
 
@@ -287,6 +314,12 @@ std::optional<GapMap> World::read_committed(PartitionId id) {
   GapMap alone;
   alone.base = log.committed();
   if (log.metadata().empty()) return alone;
+  // What is run again for such a reason has its outputs seen again: exactly once holds among whole members only.
+  if (is_transactional_) {
+    auto map = decode_gap_map(log.committed(), log.metadata());
+    if (!map || *map != log.committed_map()) broken("P3", "a transaction's metadata does not say what was committed");
+    return std::move(*map);
+  }
   if (random_.chance(3)) {
     // Another consumer has committed the same offset without our metadata.
     cover(Event::kMapIgnored);
@@ -341,10 +374,17 @@ void World::release(PartitionId id) {
   if (is_audited_ && dispatcher_->drained(id) != drained)
     broken("P6", "partition %u: drained() is not %d", id, drained);
   if (!drained) cover(Event::kReleasedInFlight);
-  if (const auto snapshot = dispatcher_->snapshot(id)) {
+  if (auto snapshot = dispatcher_->collect(id)) {
     if (is_audited_) assigned_[id]->model.check(snapshot->map);
-    send(*snapshot);
+    if (is_transactional_) {
+      std::vector<CommitSnapshot> snapshots;
+      snapshots.push_back(std::move(*snapshot));
+      commit_transaction(std::move(snapshots), false);
+    } else {
+      send(*snapshot);
+    }
   }
+  if (undecided_) decide();
   answer_commits(false);
   dispatcher_->release(id);
   forget(id);
@@ -359,20 +399,25 @@ void World::lose(PartitionId id) {
 }
 
 // Whatever comes for this epoch from now on is too late.
-void World::forget(PartitionId id) { assigned_[id].reset(); }
+void World::forget(PartitionId id) {
+  assigned_[id].reset();
+  forget_outputs(id);
+}
 
 // While we do not have it, another member goes on from the group's commit, or an operator sets the group back.
 void World::elsewhere(PartitionId id) {
   if (assigned_[id]) return;
   Log& log = logs_[id];
-  if (log.committed() > log.start() && random_.chance(20)) {
+  if (!is_transactional_ && log.committed() > log.start() && random_.chance(20)) {
     cover(Event::kGroupReset);
     log.commit(random_.between(log.start(), log.committed() - 1), {}, {});
     return;
   }
-  if (log.size() == 0) return;
+  // What does not fit into its metadata or our window is run again, with cause.
+  if (log.size() == 0 || (is_transactional_ && (broker_units_ < 4'096 || options_.max_window < 4'096))) return;
   cover(Event::kProgressElsewhere);
-  const GapMap map = log.progress_elsewhere(random_);
+  trace("another member has %u", id);
+  const GapMap map = log.progress_elsewhere(random_, is_transactional_, options_.max_window);
   log.check_commit(map);
   EncodedMetadata encoded = encode_gap_map(map, carrier_, broker_units_);
   log.commit(map.base, std::move(encoded.text), head_of(map, encoded.covered));
@@ -400,7 +445,8 @@ void World::change_log(PartitionId id) {
 
 void World::truncate(PartitionId id) {
   Log& log = logs_[id];
-  if (log.end() - log.start() < 2) return;
+  // A truncation takes the group's commit with it, and what was committed is run again.
+  if (log.end() - log.start() < 2 || is_transactional_) return;
   const Offset deepest = random_.chance(30) ? 200 : 6;
   const Offset to = log.end() - random_.between(1, std::min<Offset>(log.end() - log.start(), deepest));
   // A gap map that was recovered before the truncation names offsets that other messages have now. Only leader epochs
@@ -548,6 +594,7 @@ void World::detach(size_t number) {
   cover(Event::kEngineDied);
   Engine& engine = *engines_[number];
   dispatcher_->detach(engine.taker, now_ms_);
+  told_ms_ = now_ms_;
   for (auto& assignment : assigned_) {
     if (assignment) assignment->model.give_back_all(number);
   }
@@ -586,16 +633,22 @@ void World::check_run(const BatchView& batch, size_t run, size_t engine) {
   cover(Event::kStarted, last - first);
   if (last - first > 1) cover(Event::kRun);
   if (assignment.full) cover(Event::kFillsGapOfFullMap);
+  size_t run_bytes = 0;
   for (size_t i = first; i < last; ++i) {
     if (assignment.full && batch.offset(i) > assignment.model.highest_settled()) {
       broken("P5", "offset %lld was started above the highest settled one with full metadata", number(batch.offset(i)));
     }
-    check_message(batch, i, assignment.model.start(batch.offset(i), i == first, batch.lease(i), engine));
-    engines_[engine]->held.push_back({batch.lease(i), batch.slot(i), id, batch.offset(i)});
+    const Pending& message = assignment.model.start(batch.offset(i), i == first, batch.lease(i), engine);
+    const bool poisoned = assignment.model.is_poisoned(message);
+    if (poisoned) cover(Event::kPoisonTaken);
+    check_message(batch, i, message, poisoned);
+    run_bytes += message.size;
+    engines_[engine]->held.push_back({batch.lease(i), batch.slot(i), id, batch.offset(i), now_ms_, poisoned});
   }
+  if (last - first > 1 && run_bytes > options_.max_run_bytes) broken("P5", "a run of %zu bytes", run_bytes);
 }
 
-void World::check_message(const BatchView& batch, size_t i, const Pending& message) {
+void World::check_message(const BatchView& batch, size_t i, const Pending& message, bool poisoned) {
   const Record& record = message.record;
   const auto value = batch.value(i);
   const std::string_view expected = traffic_.write(record);
@@ -606,9 +659,13 @@ void World::check_message(const BatchView& batch, size_t i, const Pending& messa
                      batch.timestamp_ms(i) == static_cast<int64_t>(record.id);
   if (!right) broken("payload", "offset %lld has other bytes than were put in", number(record.offset));
   if (message.failed != 0) cover(Event::kLaterAttempt);
-  if (batch.attempt(i) != message.failed + 1) {
+  if (batch.attempt(i) != (poisoned ? 0 : message.failed + 1)) {
     broken("attempts", "offset %lld: attempt %u after %u failures", number(record.offset), batch.attempt(i),
            message.failed);
+  }
+  if (batch.first_failure_ms(i) != message.first_failed_ms) {
+    broken("attempts", "offset %lld: failed first at %lld, not %lld", number(record.offset),
+           number(message.first_failed_ms), number(batch.first_failure_ms(i)));
   }
 }
 
@@ -620,7 +677,18 @@ void World::settle_some(size_t number) {
     const Held held = engine.held[index];
     engine.held.erase(engine.held.begin() + static_cast<std::ptrdiff_t>(index));
     const size_t what = random_.below(100);
-    if (habits_.stalls && Traffic::stalls(held.offset) && what >= 5) {
+    if (is_transactional_ && random_.chance(80)) hold_output(held, random_.below(40) + 1);
+    if (is_transactional_ && random_.chance(5)) discard_output(held);
+    if (held.poisoned || random_.chance(habits_.dead_lettered)) {
+      settle_planned();
+      withhold(held);
+    } else if (habits_.handler_timeout_ms != 0 && now_ms_ - held.taken_ms > habits_.handler_timeout_ms) {
+      // The handler was told to stop, and has ended now.
+      cover(Event::kTimedOut);
+      plan(held, Outcome::kRetried, static_cast<uint32_t>(random_.below(60)));
+    } else if (random_.chance(habits_.blocked)) {
+      plan(held, Outcome::kBlocked);
+    } else if (habits_.stalls && Traffic::stalls(held.offset) && what >= 5) {
       plan(held, Outcome::kRetried, static_cast<uint32_t>(random_.below(5'000)));
     } else if (what < habits_.retried) {
       plan(held, Outcome::kRetried, static_cast<uint32_t>(random_.below(60)));
@@ -635,7 +703,10 @@ void World::settle_some(size_t number) {
 }
 
 void World::settle_all(size_t number) {
-  for (const Held& held : engines_[number]->held) plan(held, Outcome::kCompleted);
+  for (const Held& held : engines_[number]->held) {
+    if (is_transactional_) hold_output(held, 1);
+    plan(held, held.poisoned ? Outcome::kDropped : Outcome::kCompleted);
+  }
   engines_[number]->held.clear();
   settle_planned();
 }
@@ -643,7 +714,7 @@ void World::settle_all(size_t number) {
 // P4: settlements of earlier epochs and attempts, doubled ones, and ones that never were.
 void World::settle_stale() {
   if (!zombies_.empty() && random_.chance(80)) {
-    plan(zombies_[random_.below(zombies_.size())], static_cast<Outcome>(random_.below(5)));
+    plan(zombies_[random_.below(zombies_.size())], static_cast<Outcome>(random_.below(6)));
   } else {
     const PartitionId id = static_cast<PartitionId>(random_.below(logs_.size()));
     plan({random_.next() >> 12, static_cast<uint32_t>(random_.below(3'000)), id, -1}, Outcome::kCompleted, 0,
@@ -658,6 +729,8 @@ void World::plan(const Held& held, Outcome outcome, uint32_t delay_ms, Event sta
 }
 
 void World::settle_planned() {
+  if (planned_.empty()) return;
+  told_ms_ = now_ms_;
   dispatcher_->settle(settlements_, now_ms_);
   for (size_t i = 0; i < planned_.size(); ++i) apply(planned_[i], settlements_[i]);
   settlements_.clear();
@@ -673,32 +746,280 @@ void World::apply(const Planned& planned, const Settlement& settlement) {
     ++stale_count_;
     return cover(planned.stale_as);
   }
-  if (!settles(settlement.outcome)) {
-    const bool retried = settlement.outcome == Outcome::kRetried;
-    cover(retried ? Event::kRetried : Event::kGivenBack);
-    const size_t in_flight = assignment->model.in_flight();
-    assignment->model.give_back(*message, retried ? std::optional(now_ms_ + settlement.delay_ms) : std::nullopt);
-    if (in_flight - assignment->model.in_flight() > 1) cover(Event::kLeftRunBehind);
+  AssignmentModel& model = assignment->model;
+  const size_t in_flight = model.in_flight();
+  switch (settlement.outcome) {
+    case Outcome::kRetried:
+      cover(Event::kRetried);
+      if (has_output(held)) cover(Event::kOutputOfFailure);
+      model.retry(*message, now_ms_ + settlement.delay_ms);
+      break;
+    case Outcome::kBlocked:
+      cover(Event::kBlocked);
+      model.block(*message);
+      break;
+    case Outcome::kReleased:
+      cover(Event::kGivenBack);
+      model.give_back(*message);
+      break;
+    case Outcome::kCompleted:
+    case Outcome::kDropped:
+    case Outcome::kDeadLettered:
+      cover(settlement.outcome == Outcome::kDropped ? Event::kDropped : Event::kCompleted);
+      return settled(*assignment, held, *message, settlement.outcome);
+  }
+  if (in_flight - model.in_flight() > 1) cover(Event::kLeftRunBehind);
+}
+
+void World::settled(Assignment& assignment, const Held& held, Pending& message, Outcome outcome) {
+  const bool with_output = outcome != Outcome::kDropped && has_output(held);
+  logs_[held.partition].mark_settled(message.record, with_output);
+  assignment.model.settle(message, outcome == Outcome::kCompleted);
+  assignment.window_refused = false;
+}
+
+// --- Dead letters and outputs ----------------------------------------------------------------------------------------
+
+// The message failed for good. With transactions its letter is an output; otherwise the writer has it from here on.
+void World::withhold(const Held& held) {
+  Assignment* assignment = assigned_[held.partition] ? &*assigned_[held.partition] : nullptr;
+  Pending* message = assignment == nullptr ? nullptr : assignment->model.leased(held.offset, held.lease);
+  told_ms_ = now_ms_;
+  if (dispatcher_->withhold(held.lease, held.slot, now_ms_) != (message != nullptr)) {
+    broken("P4", "offset %lld is %swithheld", number(held.offset), message == nullptr ? "" : "not ");
+  }
+  if (message == nullptr) {
+    ++stale_count_;
+    return cover(Event::kZombieSettlement);
+  }
+  cover(Event::kWithheld);
+  outputs_.erase(held.lease);
+  if (Record* record = logs_[held.partition].find(message->record)) record->awaits_letter = true;
+  assignment->model.withhold(*message);
+  if (!is_transactional_) {
+    letters_.push_back({held, now_ms_});
     return;
   }
-  cover(settlement.outcome == Outcome::kDropped ? Event::kDropped : Event::kCompleted);
-  logs_[held.partition].mark_settled(message->record);
-  assignment->model.settle(*message);
-  assignment->window_refused = false;
+  if (read_letter(held)) hold_output(held, 30);
+  settle_withheld(held, Outcome::kDeadLettered);
+}
+
+// P8: the bytes of a withheld message stay readable and its own for as long as its lease is valid.
+bool World::read_letter(const Held& held) {
+  const auto& assignment = assigned_[held.partition];
+  const Pending* message =
+      assignment ? assigned_[held.partition]->model.leased(held.offset, held.lease, true) : nullptr;
+  const bool is_read = dispatcher_->read_withheld(held.lease, held.slot, [&](const MessageView& view) {
+    if (message == nullptr) broken("P4", "offset %lld is read for a dead letter of a lost lease", number(view.offset));
+    const Record& record = message->record;
+    const auto text = [](std::span<const std::byte> bytes) {
+      return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    };
+    const std::string_view expected = traffic_.write(record);
+    const size_t value_size = Traffic::value_size(record);
+    const bool right = view.offset == record.offset && view.key.has_value() == (record.key != kNullKey) &&
+                       (!view.key || text(*view.key) == traffic_.key_of(record)) &&
+                       view.value.has_value() == (record.value_size >= 0) &&
+                       (!view.value || text(*view.value) == expected.substr(0, value_size)) &&
+                       text(view.headers) == expected.substr(value_size);
+    if (!right) broken("payload", "the dead letter of offset %lld has other bytes", number(record.offset));
+  });
+  if (!is_read) ++stale_count_;
+  if (!is_read && message != nullptr) broken("P8", "the dead letter of offset %lld is lost", number(held.offset));
+  return is_read;
+}
+
+void World::settle_withheld(const Held& held, Outcome outcome) {
+  told_ms_ = now_ms_;
+  dispatcher_->settle_withheld({held.lease, held.slot, 0, outcome}, now_ms_);
+  Assignment* assignment = assigned_[held.partition] ? &*assigned_[held.partition] : nullptr;
+  Pending* message = assignment == nullptr ? nullptr : assignment->model.leased(held.offset, held.lease, true);
+  if (message == nullptr) {
+    ++stale_count_;
+    return cover(Event::kZombieSettlement);
+  }
+  if (outcome == Outcome::kDeadLettered) return settled(*assignment, held, *message, outcome);
+  if (Record* record = logs_[held.partition].find(message->record)) record->awaits_letter = false;
+  assignment->model.return_withheld(*message);
+}
+
+// The dead-letter topic: it takes letters, refuses them for a while, or is never heard of again. A letter whose answer
+// was lost is sent again.
+void World::deliver_letters(bool healthy) {
+  std::vector<Letter> letters;
+  letters.swap(letters_);
+  for (Letter& letter : letters) {
+    if (!healthy && (letter.due_ms > now_ms_ || random_.chance(15))) {
+      letters_.push_back(letter);
+      continue;
+    }
+    if (letter.is_acknowledged) {
+      settle_withheld(letter.held, Outcome::kDeadLettered);
+      continue;
+    }
+    if (!read_letter(letter.held)) {
+      cover(Event::kLetterOfLostLease);
+      continue;
+    }
+    const size_t what = healthy ? 99 : random_.below(100);
+    if (what < 25) {
+      cover(Event::kLetterFailed);
+      letter.due_ms = now_ms_ + random_.between(1, 200);
+      letters_.push_back(letter);
+    } else if (what < 30) {
+      cover(Event::kLetterReturned);
+      settle_withheld(letter.held, Outcome::kReleased);
+    } else if (what < 40) {
+      cover(Event::kLetterAnswerLost);
+      letters_.push_back(letter);
+    } else if (what < 55) {
+      cover(Event::kLetterAcknowledged);
+      letter.is_acknowledged = true;
+      letters_.push_back(letter);
+    } else {
+      cover(Event::kLetterAcknowledged);
+      settle_withheld(letter.held, Outcome::kDeadLettered);
+    }
+  }
+}
+
+bool World::has_output(const Held& held) const { return outputs_.contains(held.lease); }
+
+// One per message: an attempt produces once.
+void World::hold_output(const Held& held, size_t size) {
+  if (has_output(held)) return;
+  const auto& assignment = assigned_[held.partition];
+  Pending* message = assignment ? assigned_[held.partition]->model.leased(held.offset, held.lease) : nullptr;
+  if (message == nullptr && assignment) {
+    message = assigned_[held.partition]->model.leased(held.offset, held.lease, true);
+  }
+  const Record record = message == nullptr ? Record{} : message->record;
+  const bool is_held =
+      dispatcher_->hold_output(held.lease, held.slot, std::make_unique<SentOutput>(*this, record, size));
+  if (is_held != (message != nullptr)) broken("P4", "an output of offset %lld", number(held.offset));
+  if (!is_held) {
+    ++stale_count_;
+    return cover(Event::kOutputOfLostLease);
+  }
+  cover(Event::kOutputHeld);
+  outputs_.insert(held.lease);
+}
+
+void World::discard_output(const Held& held) {
+  dispatcher_->discard_outputs(held.lease);
+  outputs_.erase(held.lease);
 }
 
 // --- Commits ---------------------------------------------------------------------------------------------------------
 
 void World::commit(bool healthy) {
-  for (const CommitSnapshot& snapshot : dispatcher_->changed()) {
+  std::vector<CommitSnapshot> snapshots = dispatcher_->changed();
+  for (const CommitSnapshot& snapshot : snapshots) {
     if (!assigned_[snapshot.partition] || snapshot.epoch != assigned_[snapshot.partition]->epoch) {
       broken("P4", "a snapshot of an epoch that has ended");
     }
     if (is_audited_) assigned_[snapshot.partition]->model.check(snapshot.map);
-    send(snapshot);
   }
+  if (is_audited_ && random_.chance(20)) check_standing();
+  if (is_transactional_) return commit_transaction(std::move(snapshots), healthy);
+  for (const CommitSnapshot& snapshot : snapshots) send(snapshot);
   if (healthy || random_.chance(60)) return answer_commits(healthy);
   if (!sent_.empty()) cover(Event::kAnsweredLate);
+}
+
+// Exactly once: one transaction carries offsets and gap maps of some partitions, and the outputs of their settled
+// messages. A partition whose map does not fit stays out, with its outputs: what a cut map does not say would be run
+// again, and its outputs would be seen again.
+void World::commit_transaction(std::vector<CommitSnapshot> snapshots, bool healthy) {
+  if (undecided_) decide();
+  for (CommitSnapshot& snapshot : snapshots) {
+    for (auto& output : snapshot.outputs) kept_.push_back({snapshot.partition, snapshot.epoch, std::move(output)});
+    send(snapshot);
+    if (sent_.back().encoded.covered == sent_.back().map.length) continue;
+    cover(Event::kHeldBack);
+    sent_.pop_back();
+    dispatcher_->mark_changed(snapshot.partition, snapshot.epoch);
+  }
+  if (sent_.empty()) return;
+  std::vector<SentCommit> commits(std::make_move_iterator(sent_.begin()), std::make_move_iterator(sent_.end()));
+  sent_.clear();
+  std::vector<Kept> outputs;
+  for (Kept& kept : kept_) {
+    const bool is_in = std::any_of(commits.begin(), commits.end(),
+                                   [&](const SentCommit& commit) { return commit.partition == kept.partition; });
+    if (is_in) outputs.push_back(std::move(kept));
+  }
+  std::erase_if(kept_, [](const Kept& kept) { return kept.output == nullptr; });
+
+  const size_t what = healthy ? 99 : random_.below(100);
+  const bool is_committed = what >= 15 && (what >= 35 || random_.chance(50)) && apply_transaction(commits, outputs);
+  undecided_.emplace(Undecided{std::move(commits), std::move(outputs), is_committed});
+  if (what < 35 && what >= 15) {
+    cover(Event::kTransactionUndecided);
+  } else {
+    decide();
+  }
+}
+
+// The broker's side: all of it or nothing.
+bool World::apply_transaction(std::vector<SentCommit>& commits, const std::vector<Kept>& outputs) {
+  for (const SentCommit& commit : commits) {
+    if (commit.encoded.units <= broker_units_) continue;
+    cover(Event::kMapRefused);
+    metadata_units_ = std::min(metadata_units_, commit.encoded.units) / 2;
+    return false;
+  }
+  for (SentCommit& commit : commits) {
+    Log& log = logs_[commit.partition];
+    trace("transaction: %u at %lld, %lld of %lld settled above", commit.partition, number(commit.map.base),
+          number(commit.encoded.covered), number(commit.map.length));
+    log.check_commit(commit.map);
+    log.commit(commit.map.base, commit.encoded.text, head_of(commit.map, commit.encoded.covered));
+    cover(Event::kCommitted);
+  }
+  for (const Kept& kept : outputs) {
+    trace("output of %u at %lld", kept.partition, number(kept.record().offset));
+    Record* record = logs_[kept.partition].find(kept.record());
+    if (record != nullptr && ++record->outputs > 1) {
+      broken("outputs", "an output of offset %lld is seen again", number(record->offset));
+    }
+  }
+  return true;
+}
+
+// The consumer hears what became of the transaction.
+void World::decide() {
+  Undecided transaction = std::move(*undecided_);
+  undecided_.reset();
+  if (transaction.is_committed) {
+    cover(Event::kTransaction);
+    return release_outputs(std::move(transaction.outputs));
+  }
+  trace("transaction aborted");
+  cover(Event::kTransactionAborted);
+  for (const SentCommit& commit : transaction.commits) dispatcher_->mark_changed(commit.partition, commit.epoch);
+  std::vector<Kept> lost;
+  for (Kept& kept : transaction.outputs) {
+    const auto& assignment = assigned_[kept.partition];
+    const bool is_current = assignment && assignment->epoch == kept.epoch;
+    (is_current ? kept_ : lost).push_back(std::move(kept));
+  }
+  release_outputs(std::move(lost));
+}
+
+void World::forget_outputs(PartitionId id) {
+  std::vector<Kept> gone;
+  for (Kept& kept : kept_) {
+    if (kept.partition == id) gone.push_back(std::move(kept));
+  }
+  std::erase_if(kept_, [](const Kept& kept) { return kept.output == nullptr; });
+  release_outputs(std::move(gone));
+}
+
+void World::release_outputs(std::vector<Kept> outputs) {
+  size_t bytes = 0;
+  for (const Kept& kept : outputs) bytes += kept.output->size();
+  if (bytes != 0) dispatcher_->forget_outputs(bytes);
 }
 
 void World::send(const CommitSnapshot& snapshot) {
@@ -769,7 +1090,7 @@ void World::drain_everything() {
   trace("drain everything");
   if (staging_) publish();
   size_t left = 20;
-  for (const Log& log : logs_) left += 2 * log.size();
+  for (const Log& log : logs_) left += 3 * log.size();
   while (!drain_round()) {
     check();
     if (left-- == 0) broken("P6", "not drained; every round could have settled a message of every partition");
@@ -780,9 +1101,13 @@ void World::drain_everything() {
     assigned_[id]->model.reach_end(logs_[id].end());
     if (assigned_[id]->model.base() != logs_[id].end()) broken("P1", "partition %u ends below the log's end", id);
   }
-  commit(true);
+  // A refusal may teach a limit a few times.
+  for (int i = 0; i < 14; ++i) commit(true);
   check();
-  for (PartitionId id = 0; id < logs_.size(); ++id) check_final_commit(id);
+  for (PartitionId id = 0; id < logs_.size(); ++id) {
+    check_final_commit(id);
+    if (is_transactional_) logs_[id].check_outputs();
+  }
 }
 
 // P3: who comes next must find nothing to do.
@@ -797,9 +1122,11 @@ void World::check_final_commit(PartitionId id) const {
 bool World::drain_round() {
   begin_step();
   now_ms_ += 1'000;
+  told_ms_ = now_ms_;
   dispatcher_->advance(now_ms_);
   for (PartitionId id = 0; id < logs_.size(); ++id) {
-    if (assigned_[id] && assigned_[id]->draining) release(id);
+    // Only another assignment opens a blocked lane.
+    if (assigned_[id] && (assigned_[id]->draining || assigned_[id]->model.blocked_lanes() != 0)) release(id);
     if (!assigned_[id]) assign(id);
     assigned_[id]->model.advance(now_ms_);
     if (open(id)) {
@@ -812,6 +1139,7 @@ bool World::drain_round() {
     take(engine, 1'000, 1'000'000);
     settle_all(engine);
   }
+  deliver_letters(true);
   commit(true);
   return caught_up();
 }
@@ -870,6 +1198,8 @@ void World::check_counts(const DispatcherStats& stats) const {
   size_t lanes = 0;
   size_t executing = 0;
   size_t closed = 0;
+  size_t blocked = 0;
+  size_t withheld = 0;
   size_t partitions = 0;
   for (const auto& assignment : assigned_) {
     if (!assignment) continue;
@@ -880,6 +1210,8 @@ void World::check_counts(const DispatcherStats& stats) const {
     lanes += assignment->model.lanes();
     executing += assignment->model.executing_lanes();
     closed += assignment->model.closed_lanes();
+    blocked += assignment->model.blocked_lanes();
+    withheld += assignment->model.withheld();
   }
   const auto equal = [](const char* less, const char* more, const char* what, size_t seen, size_t expected) {
     if (seen != expected) broken(seen < expected ? less : more, "%s: %zu, expected %zu", what, seen, expected);
@@ -891,6 +1223,9 @@ void World::check_counts(const DispatcherStats& stats) const {
   equal("P2", "P5", "lanes", stats.lanes, lanes);
   equal("P5", "P6", "executed lanes", stats.executing_lanes, executing);
   equal("P6", "P5", "lanes with a timer", stats.waiting_lanes, closed);
+  equal("P2", "P6", "blocked lanes", stats.blocked_lanes, blocked);
+  equal("P8", "P5", "withheld messages", stats.withheld, withheld);
+  equal("P5", "P6", "bytes of outputs", stats.output_bytes, output_bytes_);
 }
 
 // Half-empty slabs at worst, beside those being filled and what is staged.
@@ -935,10 +1270,26 @@ void World::check_no_engine_sleeps() {
   size_t executing = 0;
   for (const auto& assignment : assigned_) executing += assignment ? assignment->model.executing_lanes() : 0;
   if (executing == options_.concurrency) return;
+  if (dispatcher_->outputs_full()) return cover(Event::kOutputsFull);
   for (PartitionId id = 0; id < assigned_.size(); ++id) {
     if (!assigned_[id] || assigned_[id]->draining) continue;
     if (assigned_[id]->model.has_startable(assigned_[id]->full)) {
       broken("P6", "partition %u has work, an engine is idle and was not rung", id);
+    }
+  }
+}
+
+// P6: who asks why a partition does not move is shown the message that it waits for.
+void World::check_standing() const {
+  const Standing standing = dispatcher_->standing(now_ms_, 3);
+  size_t expected = 0;
+  for (const auto& assignment : assigned_) expected += assignment && assignment->model.messages() != 0 ? 1 : 0;
+  if (standing.blocking.size() != expected)
+    broken("P6", "%zu messages stand, not %zu", standing.blocking.size(), expected);
+  for (const StandingMessage& message : standing.blocking) {
+    const Pending* lowest = assigned_[message.partition] ? assigned_[message.partition]->model.lowest() : nullptr;
+    if (lowest == nullptr || lowest->record.offset != message.offset || lowest->failed + 1 != message.attempt) {
+      broken("P6", "offset %lld does not hold partition %u", number(message.offset), message.partition);
     }
   }
 }

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/dispatcher.h"
@@ -41,6 +42,35 @@ class World {
     uint32_t slot;
     PartitionId partition;
     Offset offset;
+    int64_t taken_ms = 0;
+    bool poisoned = false;  // not to be run
+  };
+  // What a handler produced, or a dead letter in a transaction. Whoever has it keeps its bytes.
+  class SentOutput final : public Output {
+   public:
+    SentOutput(World& world, const Record& of, size_t size) : record(of), world_(world), size_(size) {
+      world_.output_bytes_ += size_;
+    }
+    ~SentOutput() override { world_.output_bytes_ -= size_; }
+    size_t size() const override { return size_; }
+    const Record record;
+
+   private:
+    World& world_;
+    size_t size_;
+  };
+  // An output that came out of the dispatcher and waits for its transaction.
+  struct Kept {
+    PartitionId partition;
+    uint64_t epoch;
+    std::unique_ptr<Output> output;
+    const Record& record() const { return static_cast<const SentOutput&>(*output).record; }
+  };
+  // A dead letter on its way.
+  struct Letter {
+    Held held;
+    int64_t due_ms;
+    bool is_acknowledged = false;  // and the writer has not heard of it
   };
   struct Engine {
     Taker taker;
@@ -71,6 +101,12 @@ class World {
     GapMap map;
     EncodedMetadata encoded;
   };
+  // A transaction that the broker has decided and the consumer does not know of.
+  struct Undecided {
+    std::vector<SentCommit> commits;
+    std::vector<Kept> outputs;
+    bool is_committed;
+  };
   // `stale_as`: what it is when it is not valid.
   struct Planned {
     Held held;
@@ -90,6 +126,9 @@ class World {
     unsigned retried;
     unsigned released;
     unsigned dropped;
+    unsigned dead_lettered;
+    unsigned blocked;
+    int64_t handler_timeout_ms;  // 0: none
     unsigned out_of_order;
     bool stalls;            // some messages fail again and again, with long delays
     uint64_t produces_for;  // steps; then the topic is quiet
@@ -133,17 +172,30 @@ class World {
   void detach(size_t engine);
   size_t take(size_t engine, size_t max_messages, size_t max_bytes);
   void check_run(const BatchView& batch, size_t run, size_t engine);
-  void check_message(const BatchView& batch, size_t i, const Pending& message);
+  void check_message(const BatchView& batch, size_t i, const Pending& message, bool poisoned);
   void settle_some(size_t engine);
   void settle_all(size_t engine);
   void plan(const Held& held, Outcome outcome, uint32_t delay_ms = 0, Event stale_as = Event::kZombieSettlement);
   void settle_planned();
   void apply(const Planned& planned, const Settlement& settlement);
+  void settled(Assignment& assignment, const Held& held, Pending& message, Outcome outcome);
   void settle_stale();
+  void withhold(const Held& held);
+  void settle_withheld(const Held& held, Outcome outcome);
+  void deliver_letters(bool healthy);
+  bool read_letter(const Held& held);
+  bool has_output(const Held& held) const;
+  void hold_output(const Held& held, size_t size);
+  void discard_output(const Held& held);
 
   void commit(bool healthy);
   void send(const CommitSnapshot& snapshot);
   void answer_commits(bool healthy);
+  void commit_transaction(std::vector<CommitSnapshot> snapshots, bool healthy);
+  void decide();
+  bool apply_transaction(std::vector<SentCommit>& commits, const std::vector<Kept>& outputs);
+  void forget_outputs(PartitionId id);
+  void release_outputs(std::vector<Kept> outputs);
   bool store(SentCommit& commit, bool healthy);
   void forget_limit(PartitionId id);
   void drain_everything();
@@ -157,6 +209,7 @@ class World {
   void check_counts(const DispatcherStats& stats) const;
   void check_partition(const PartitionStats& stats) const;
   void check_no_engine_sleeps();
+  void check_standing() const;
   void check_final_commit(PartitionId id) const;
   [[gnu::format(printf, 2, 3)]] void trace(const char* format, ...) const;
 
@@ -173,10 +226,13 @@ class World {
   size_t broker_units_;    // the most that the broker takes
   Protocol protocol_;
   bool is_audited_;
+  bool is_transactional_;
   Traffic traffic_;
   Habits habits_;
   std::vector<Log> logs_;
   int64_t now_ms_ = 1'000;
+  int64_t told_ms_ = 0;      // the latest time that the dispatcher heard of
+  size_t output_bytes_ = 0;  // of all outputs that exist
 
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Intake> intake_;
@@ -184,6 +240,11 @@ class World {
   std::vector<std::optional<Assignment>> assigned_;
   std::vector<Offset> positions_;  // of the client, per partition
   std::optional<Staging> staging_;
+  std::vector<Breaker> breakers_;  // per partition
+  std::vector<Letter> letters_;
+  std::unordered_set<uint64_t> outputs_;  // leases with an output
+  std::vector<Kept> kept_;
+  std::optional<Undecided> undecided_;
   std::deque<SentCommit> sent_;
   std::vector<Held> zombies_;
   std::vector<Settlement> settlements_;
