@@ -455,6 +455,13 @@ void Consumer::commit_changed() {
 // Commits these partitions and waits for the answer; again where the metadata was too large.
 void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
   const int64_t until = now_ms() + kCommitTimeoutMs;
+  // librdkafka sends a commit again that a broker did not take: after this one, it would take this one back.
+  while (replies_due_ != 0 && now_ms() < until) serve_commit_replies(kPollMs);
+  if (replies_due_ != 0) {
+    fail(classify(RD_KAFKA_RESP_ERR__TIMED_OUT, ErrorContext::kCommit,
+                  "the commit before the last one was not answered; what was settled since comes again"));
+    return;
+  }
   std::vector<PartitionId> left = partitions;
   do {
     std::vector<CommitSnapshot> snapshots;
