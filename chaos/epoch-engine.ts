@@ -50,10 +50,7 @@ export class EpochEngine implements Engine {
 
   #watch(taker: Taker): Taker {
     return {
-      settlements: taker.settlements,
-      settlementCapacity: taker.settlementCapacity,
-      settle: (count) => taker.settle(count),
-      detach: () => taker.detach(),
+      ...taker,
       take: (count, maxMessages, maxBytes) => {
         const batch = taker.take(count, maxMessages, maxBytes)
         if (batch !== null) this.#takes.set(batch, { at: monotonic(), epochs: this.#readEpochs() })

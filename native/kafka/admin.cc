@@ -211,15 +211,6 @@ std::optional<KafkaFailure> list_partitions(const Request& request, const std::v
   return std::nullopt;
 }
 
-// librdkafka frees metadata with free().
-void set_metadata(rd_kafka_topic_partition_t& partition, const std::string& text) {
-  if (text.empty()) return;
-  partition.metadata = std::malloc(text.size());
-  if (partition.metadata == nullptr) throw std::bad_alloc();
-  std::memcpy(partition.metadata, text.data(), text.size());
-  partition.metadata_size = text.size();
-}
-
 std::optional<KafkaFailure> describe(const Request& request, const std::string& group, GroupDescription& description) {
   const AdminOptionsHandle options = request.options(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
   const char* wanted[] = {group.c_str()};

@@ -27,21 +27,6 @@ size_t utf16_units(const void* text, size_t size) {
   return static_cast<size_t>(std::count_if(bytes, bytes + size, [](unsigned char c) { return (c & 0xc0) != 0x80; }));
 }
 
-// librdkafka frees metadata with free().
-void set_metadata(rd_kafka_topic_partition_t& partition, const std::string& text) {
-  if (text.empty()) return;
-  partition.metadata = std::malloc(text.size());
-  if (partition.metadata == nullptr) return;
-  std::memcpy(partition.metadata, text.data(), text.size());
-  partition.metadata_size = text.size();
-}
-
-void clear_metadata(rd_kafka_topic_partition_t& partition) {
-  std::free(partition.metadata);
-  partition.metadata = nullptr;
-  partition.metadata_size = 0;
-}
-
 // What laneway owns is set here whatever the user said (the façade refuses it by name); what it prefers gives way.
 std::map<std::string, std::string> with_defaults(std::map<std::string, std::string> properties) {
   properties["enable.auto.commit"] = "false";

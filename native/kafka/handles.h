@@ -1,10 +1,14 @@
-// librdkafka's handles, owned.
+// librdkafka's handles, owned, and the metadata of its partitions, which is the caller's to allocate.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <span>
+#include <string>
 
 namespace laneway {
 
@@ -26,6 +30,22 @@ using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<r
 
 inline std::span<rd_kafka_topic_partition_t> elements(const rd_kafka_topic_partition_list_t* list) {
   return {list->elems, static_cast<size_t>(list->cnt)};
+}
+
+// librdkafka frees metadata with free().
+inline void clear_metadata(rd_kafka_topic_partition_t& partition) {
+  std::free(partition.metadata);
+  partition.metadata = nullptr;
+  partition.metadata_size = 0;
+}
+
+inline void set_metadata(rd_kafka_topic_partition_t& partition, const std::string& text) {
+  clear_metadata(partition);
+  if (text.empty()) return;
+  partition.metadata = std::malloc(text.size());
+  if (partition.metadata == nullptr) throw std::bad_alloc();
+  std::memcpy(partition.metadata, text.data(), text.size());
+  partition.metadata_size = text.size();
 }
 
 }  // namespace laneway
