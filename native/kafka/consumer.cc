@@ -390,7 +390,10 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* partitions) {
   }
   if (!event.lost) {
     if (!closing_) wait_for_leases(ids);
-    commit_now(ids);
+    // The wait may have cost the membership. Without one librdkafka commits as a client of no group, which a broker takes
+    // while the group is empty: it could move back what another member has committed meanwhile.
+    event.lost = rd_kafka_assignment_lost(client_) != 0;
+    if (!event.lost) commit_now(ids);
   }
   for (const PartitionId id : ids) {
     dispatcher_.release(id);
@@ -430,6 +433,7 @@ void Consumer::wait_for_leases(const std::vector<PartitionId>& partitions) {
 // --- Commits ---------------------------------------------------------------------------------------------------------
 
 void Consumer::commit_changed() {
+  if (rd_kafka_assignment_lost(client_) != 0) return;
   if (transactions_ == nullptr) {
     send_commit(dispatcher_.changed());
   } else {

@@ -146,7 +146,8 @@ TEST_F(ConsumerTest, SharesPartitionsWithASecondMemberAndTakesThemBack) {
     Worker two(*second);
     EXPECT_TRUE(comes_true([&] { return second->stats().partitions.size() == 2; }));
     produce(1'000, 1'000);
-    EXPECT_TRUE(comes_true([&] { return one.settled() + two.settled() == 2'000; }));
+    // At least: a member that a loaded machine starves is thrown out, and what it had runs again.
+    EXPECT_TRUE(comes_true([&] { return one.settled() + two.settled() >= 2'000; }));
     second->close();
   }
   EXPECT_TRUE(comes_true([&] { return first->stats().partitions.size() == 4; }));
