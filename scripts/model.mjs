@@ -32,6 +32,8 @@ import { orExplain } from './setup/progress.mjs'
  */
 
 const DEADLINE_MS = 10 * 60_000
+/** Most commands end before Java's optimising compiler is worth its time; the long ones are spent in the solver. */
+const JAVA_OPTIONS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 const folder = join(root, 'proof', 'model')
 const tracesDir = join(buildDir, 'model')
 
@@ -79,8 +81,7 @@ async function commandsOf(file) {
   if (status !== 0) throw new Error(`Alloy cannot read ${file}:\n${output}`)
   const lines = output.split('\n').filter((line) => /^\d+ *\./.test(line) && !line.endsWith('Run Default'))
   return lines.map((line) => {
-    const [, kind, name, scope, expected] =
-      line.match(/^\d+ *\. (Check|Run) (\S+) for (.+?)(?: expect ([01]))?$/) ?? []
+    const [, kind, name, scope, expected] = line.match(/^\d+ *\. (Check|Run) (\S+) for (.+?)(?: expect ([01]))?$/) ?? []
     if (!name || !scope) throw new Error(`Alloy lists a command of ${file} in an unknown way: ${line}`)
     const must = expected === undefined ? null : expected === '1'
     return { file, kind: kind === 'Check' ? 'check' : 'run', name, scope, expected: must }
@@ -118,5 +119,5 @@ function inWords(kind, isFound) {
 
 /** @param {readonly string[]} args */
 function alloy(args) {
-  return show(javaProgram(), ['-jar', jar, ...args], { quiet: true, deadlineMs: DEADLINE_MS })
+  return show(javaProgram(), [...JAVA_OPTIONS, '-jar', jar, ...args], { quiet: true, deadlineMs: DEADLINE_MS })
 }

@@ -1,6 +1,6 @@
 /*
  * Why the promises hold in traces of any length: an invariant that the start has, that every step keeps, and that
- * implies each promise about a single state. It is also the shortest description of what the code's state means.
+ * implies each promise. It is also the shortest description of what the code's state means.
  */
 module invariant
 open partition
@@ -47,19 +47,25 @@ pred leases {
   Running + Completed + Failed in Taken and Completed.offset in Done
   Taken.epoch in Used and Taken.offset in messages
   all l: Taken {
-    let b = l.previous | b in Taken and b.epoch in l.epoch and b.offset.lane in l.offset.lane and b.offset in l.offset.prevs
+    l.previous in Taken and l.previous.epoch in l.epoch
+    l.previous.offset.lane in l.offset.lane and l.previous.offset in l.offset.prevs
     // What is not done before it in its lane runs before it.
     l.offset.lane.~lane & l.offset.prevs in Done + l.^previous.offset
     l in Running + Completed implies l.^previous in Completed
     l.offset not in l.epoch.recovered
   }
-  all disj l, m: viable | l.epoch = m.epoch and l.offset.lane = m.offset.lane implies l in m.^previous or m in l.^previous
+}
+
+// In an epoch, what may run of a lane is one run.
+pred runs {
+  all disj l, m: viable | l.epoch = m.epoch and l.offset.lane = m.offset.lane implies one_before_the_other[l, m]
   all p: Process {
     all s: Slot, l: p.leased[s] | l in Taken and l.slot = s and l.offset = p.buffer[s] and l.epoch = p.assigned
     all l: viable | l.epoch = p.assigned implies p.leased[l.slot] = l
-    all disj l, m: p.leased[Slot] | l.offset.lane = m.offset.lane implies l in m.^previous or m in l.^previous
+    all disj l, m: p.leased[Slot] | l.offset.lane = m.offset.lane implies one_before_the_other[l, m]
   }
 }
+pred one_before_the_other [l, m: Lease] { l in m.^previous or m in l.^previous }
 
 pred commits {
   at_least_once
@@ -70,22 +76,25 @@ pred commits {
     p.request.owner in p and p.request in Used
     p.request_offset.prevs & messages in Done and p.request_map & messages in Done
     // Commits only move on: within an epoch, while its process keeps the partition, and within a generation.
-    some p.assigned and p.request in p.assigned + p.assigned.nexts implies p.request_offset.prevs in p.settled & p.position.prevs
+    some p.assigned and p.request in p.assigned + p.assigned.nexts
+      implies p.request_offset.prevs in p.settled & p.position.prevs
     some p.assigned and span[p.assigned, Broker.generation].owner = p
       implies Broker.committed.prevs in p.settled & p.position.prevs
     p.request = Broker.generation implies Broker.committed.prevs in p.request_offset.prevs
   }
 }
 
-pred invariant { no Broken and tracker and assignments and leases and commits }
+pred invariant { no Broken and tracker and assignments and leases and runs and commits }
 
+check each_step_keeps_leases { invariant and step implies after leases }
+  for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
+check each_step_keeps_runs { invariant and step implies after runs }
+  for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
 check the_start_has_it { start and no Broken implies invariant }
   for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 1..1 steps expect 0
 check each_step_keeps_the_tracker { invariant and step implies after tracker }
   for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
 check each_step_keeps_assignments { invariant and step implies after assignments }
-  for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
-check each_step_keeps_leases { invariant and step implies after leases }
   for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
 check each_step_keeps_commits { invariant and step implies after commits }
   for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0

@@ -1,7 +1,8 @@
 /*
  * One partition of a consumer group: a broker, the processes of the group, and in each the tracker, the lanes, the
- * leases and the commits of laneway, with every way in which their steps may interleave: handlers of any speed, retries,
- * rebalances, crashes, processes that were put out of the group and do not know it yet, requests that come late or never.
+ * leases and the commits of laneway, with every way in which their steps may interleave: handlers of any speed,
+ * retries, rebalances, crashes, processes that were put out of the group and do not know it yet, requests that come
+ * late or never.
  *
  * One partition is enough: all that laneway's partitions share is budgets. There is no time here: whatever waits for a
  * clock (retries, the commit interval, timeouts) may happen at any moment. docs/model.md says which class or function

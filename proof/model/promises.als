@@ -5,7 +5,7 @@
 module promises
 open partition
 
-// P1, at least once: whatever the broker calls settled (below the offset, or in the gap map) some handler has completed.
+// P1, at least once: what the broker calls settled (below the offset, or in the gap map) some handler has completed.
 pred at_least_once { (Broker.committed.prevs + Broker.map) & messages in Done }
 
 // P2, key order: in an epoch, two messages of one lane never run at once.

@@ -1,7 +1,7 @@
 /*
- * Each rule broken by itself, and a promise that does not survive it: the checker must find a trace from the start. The
- * scopes are small ones in which there is one; traces may stand still, so that a length includes all shorter ones. Where
- * a counter-example is long, its first steps are given.
+ * Each rule broken by itself, and a promise that does not survive it: the checker must find a trace from the start.
+ * The scopes are small ones in which there is one; traces may stand still, so that a length includes all shorter ones.
+ * Where a counter-example is long, its first steps are given.
  */
 module weakened
 open partition
