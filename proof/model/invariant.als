@@ -111,3 +111,10 @@ check P3_P4_commits_never_go_back { invariant and step implies never_back }
   for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
 check P4_stale_settlements_change_nothing { invariant and step implies fenced }
   for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 0
+
+// There are such states in which everything goes on at once.
+run the_invariant_allows_much {
+  invariant and step and not nothing
+  some Broker.map and some staged and some Running and some Completed and some Failed and some unstarted
+  some p: Process | some p.request_map and some p.leased and p.staged_for != p.assigned and p.joined != p.assigned
+} for 4 but 5 Offset, 3 Lane, 3 Process, 3 Generation, 3 Slot, 2..2 steps expect 1
