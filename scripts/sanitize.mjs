@@ -70,17 +70,17 @@ for (const name of /** @type {const} */ (['address', 'thread'])) {
     LANEWAY_DEPENDENCY_VARIANT: librdkafka,
   })
   const programs = CPP_TEST_PROGRAMS.filter((program) => existsSync(join(binDir, program)))
-  // Side by side: most of them have one thread.
-  await Promise.all(
-    programs.map((program) => tally.add(`${program} under ${sanitizers}`, () => runGoogleTest(binDir, program, env))),
+  // Side by side: most of them have one thread, or wait for a broker.
+  const running = programs.map((program) =>
+    tally.add(`${program} under ${sanitizers}`, () => runGoogleTest(binDir, program, env)),
   )
-  if (existsSync(join(binDir, 'laneway_simulate'))) {
-    const seeds = Math.ceil(Number(values.seeds) * simulated)
-    await tally.add(`simulation under ${sanitizers}, ${seeds} seeds`, () => runSimulation(binDir, seeds, env))
+  if (addon) {
+    const run = () => orExplain(() => runWithSanitizedAddon(name, join(buildDir, folder), 'addon'))
+    running.push(tally.add(`the addon in Node under ${sanitizers}`, run))
   }
-  if (!addon) continue
-  await tally.add(`the addon in Node under ${sanitizers}`, () =>
-    orExplain(() => runWithSanitizedAddon(name, join(buildDir, folder), 'addon')),
-  )
+  await Promise.all(running)
+  if (!existsSync(join(binDir, 'laneway_simulate'))) continue
+  const seeds = Math.ceil(Number(values.seeds) * simulated)
+  await tally.add(`simulation under ${sanitizers}, ${seeds} seeds`, () => runSimulation(binDir, seeds, env))
 }
 tally.close()

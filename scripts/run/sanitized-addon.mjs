@@ -22,11 +22,13 @@ import { findTestFiles, runUvuFile } from './uvu-tests.mjs'
  * @typedef {object} Preloaded
  * @property {string[]} runtimes
  * @property {(report: string) => Record<string, string>} env report: path of the report files, without the process id
- * @property {(text: string) => string[]} findings what counts of a report file
+ * @property {(text: string) => string[]} findings the reports of a report file that count
  */
 
 const DEADLINE_MS = 5 * 60_000
 const ADDON = 'laneway.node'
+/** Every frame names its module, as ThreadSanitizer's do; by default those with a known source line do not. */
+const WITH_MODULES = 'stack_trace_format="    #%n %p in %f %S %M"'
 const TSAN_SUPPRESSIONS = join(root, 'native', 'test', 'thread-sanitizer.supp')
 
 /** @type {Record<'address' | 'thread', Preloaded>} */
@@ -35,16 +37,16 @@ const preloaded = {
     runtimes: ['libasan.so', 'libubsan.so'],
     env: (report) => ({
       // A leak must not change how a process ends, because V8's would; any other error ends it with SIGABRT.
-      ASAN_OPTIONS: `detect_leaks=1:abort_on_error=1:strict_string_checks=1:log_path=${report}`,
+      ASAN_OPTIONS: `detect_leaks=1:abort_on_error=1:strict_string_checks=1:${WITH_MODULES}:log_path=${report}`,
       LSAN_OPTIONS: 'exitcode=0',
-      UBSAN_OPTIONS: `print_stacktrace=1:log_path=${report}`,
+      UBSAN_OPTIONS: `print_stacktrace=1:${WITH_MODULES}:log_path=${report}`,
     }),
     findings: errorsAndLeaks,
   },
   thread: {
     runtimes: ['libtsan.so'],
     env: (report) => ({
-      TSAN_OPTIONS: `halt_on_error=0:exitcode=0:second_deadlock_stack=1:suppressions=${TSAN_SUPPRESSIONS}:log_path=${report}`,
+      TSAN_OPTIONS: `halt_on_error=0:exitcode=0:second_deadlock_stack=1:log_path=${report}`,
     }),
     findings: races,
   },
@@ -73,7 +75,10 @@ export async function runWithSanitizedAddon(sanitizer, folder, tests) {
   }
   const found = readdirSync(reports).flatMap((name) => {
     const file = join(reports, name)
-    return findings(readFileSync(file, 'utf8')).map((finding) => `${relative(root, file)}:\n${finding}\n\n`)
+    return findings(readFileSync(file, 'utf8'))
+      .map((finding) => withNames(finding, join(folder, ADDON)))
+      .filter((finding) => !isSuppressed(finding))
+      .map((finding) => `${relative(root, file)}:\n${finding}\n\n`)
   })
   process.stdout.write(found.join(''))
   return found.length === 0 ? sum : { ...sum, failed: sum.failed + 1 }
@@ -111,33 +116,54 @@ function findRuntime(name) {
  */
 function errorsAndLeaks(text) {
   if (/ERROR: AddressSanitizer|runtime error:|LeakSanitizer has encountered a fatal error/.test(text)) return [text]
-  return text.split(/\n{2,}/).filter((part) => /leak of \d+ byte/.test(part) && part.includes(ADDON))
+  return text.split(/\n{2,}/).filter((part) => /leak of \d+ byte/.test(part) && moduleOf(part) === ADDON)
 }
 
 /**
- * Reports in which the addon's code is one of the two sides.
+ * Reports in which the addon's code did one of the accesses.
  * @param {string} text
  * @returns {string[]}
  */
 function races(text) {
   return text
     .split(/^={18}$/m)
-    .filter((part) => /WARNING: ThreadSanitizer|ERROR: ThreadSanitizer/.test(part))
-    .filter((part) => sidesOf(part).some((module) => module === ADDON))
+    .filter((part) => /(?:WARNING|ERROR): ThreadSanitizer/.test(part))
+    .filter((part) => {
+      const [accesses = ''] = part.split(/^ {2}(?:Location is|Mutex M|Thread T|As if synchronized)/m)
+      return accesses.split(/\n{2,}/).some((stack) => moduleOf(stack) === ADDON)
+    })
 }
 
 /**
- * The module whose code did each access: the first in its stack that is not the sanitizer's, C's or C++'s library.
- * @param {string} report
- * @returns {(string | undefined)[]}
+ * Whose code this was: the module of a stack's first frame that is not of the sanitizer, the C or the C++ library.
+ * @param {string} stack
+ * @returns {string | undefined}
  */
-function sidesOf(report) {
-  const accesses = report.split(/^ {2}(?:Location is|Mutex M|Thread T|As if synchronized)/m)[0] ?? ''
-  return accesses
-    .split(/\n{2,}/)
-    .map((stack) =>
-      [...stack.matchAll(/^ +#\d+ .*\((\S+?)\+0x[0-9a-f]+\)$/gm)]
-        .map(([, module]) => module)
-        .find((module) => !/^lib(tsan|c|stdc\+\+|pthread)\.so/.test(module ?? '')),
-    )
+function moduleOf(stack) {
+  return [...stack.matchAll(/^ +#\d+ .*\((\S+?)\+0x[0-9a-f]+\)$/gm)]
+    .map(([, module]) => module)
+    .find((module) => !/^lib(asan|ubsan|tsan|c|stdc\+\+|pthread)\.so/.test(module ?? ''))
+}
+
+/**
+ * The runtimes of GCC know the modules that were there when they started, and the addon comes later.
+ * @param {string} report
+ * @param {string} addon
+ * @returns {string}
+ */
+function withNames(report, addon) {
+  return report.replace(/<null> <null> \(\S*laneway\.node\+(0x[0-9a-f]+)\)/g, (_, offset) => {
+    const lines = capture('addr2line', ['-Cfpi', '-e', addon, offset])?.trim().split('\n') ?? []
+    return `${lines.map((line) => line.trim()).join(' ')} (${ADDON}+${offset})`
+  })
+}
+
+/**
+ * For the same reason the runtime cannot apply the list of races that are librdkafka's own.
+ * @param {string} report
+ * @returns {boolean}
+ */
+function isSuppressed(report) {
+  const functions = [...readFileSync(TSAN_SUPPRESSIONS, 'utf8').matchAll(/^race:(\w+)$/gm)].map(([, name]) => name)
+  return functions.some((name) => new RegExp(`WARNING: ThreadSanitizer: data race[^]*\\b${name} at `).test(report))
 }
