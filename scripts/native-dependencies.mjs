@@ -18,9 +18,9 @@ import { SetupError } from './setup/progress.mjs'
 const SYSTEM_LIBRARIES = process.platform === 'darwin' ? ['-lm'] : ['-lm', '-ldl', '-lrt', '-pthread']
 
 /** @param {string} [variant] */
-function dependencies(variant) {
+function dependencies(variant = 'plain') {
   const chosen = chosenNativeDependencies(variant)
-  const command = variant === undefined ? 'build' : 'sanitize'
+  const command = variant === 'plain' ? 'build' : 'sanitize'
   if (!chosen) throw new SetupError(`librdkafka is not built yet: run \`npm run ${command}\` first`)
   return chosen
 }
