@@ -395,6 +395,14 @@ for (const [mode, closingAt, isGood] of [
   })
 }
 
+// --- Whether there was anything to see -----------------------------------------------------------------------------------
+
+breaks('was a test', 'nothing was produced', () => new Story([]).closed(50, 'one').drained(100, 0, 0))
+breaks('was a test', 'a fault of the schedule was not carried out', () => finish(begun().planned(1), 'one', 20))
+holds('every fault of the schedule was carried out', () =>
+  finish(begun().planned(1).fault('delay', 'one', 12, 15), 'one', 20),
+)
+
 // --- Ends --------------------------------------------------------------------------------------------------------------
 
 breaks('no end by itself', 'run() rejects', () =>

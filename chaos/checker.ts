@@ -19,8 +19,9 @@ import { Messages } from './messages.js'
 import { type Epoch, Ownership } from './ownership.js'
 
 export const PROPERTIES = {
+  'was a test': 'messages were produced, and every fault of the schedule was carried out',
   'no loss': 'every message that was produced was completed',
-  drained: 'in the end the group has committed everything, within the deadline',
+  drained: 'in the end the group has committed everything, and never stopped on the way there',
   'as produced': 'every handler got the key and the value that were produced at its offset',
   'no overlap': 'no two messages of a key, nor one message twice, run at once in live epochs',
   'no inversion': 'a message starts when all earlier ones of its key are settled',
@@ -85,6 +86,8 @@ export class Checker {
   #failures = 0
   #commits = 0
   #observations = 0
+  #planned = 0
+  #carriedOut = 0
   #drained: EventOf<'drained'> | undefined
 
   constructor(ledgers: readonly Ledger[], timing: Timing) {
@@ -145,6 +148,12 @@ export class Checker {
         break
       case 'exited':
         this.#exited(event)
+        break
+      case 'planned':
+        this.#planned = event.faults
+        break
+      case 'fault':
+        if (event.phase === 'ends') this.#carriedOut += 1
         break
       case 'drained':
         this.#drained = event
@@ -361,9 +370,21 @@ export class Checker {
   }
 
   #checkEnd(): void {
+    if (this.#messages.produced === 0) this.#violates('was a test', 'no message was produced')
+    if (this.#carriedOut < this.#planned) {
+      this.#violates('was a test', `${this.#carriedOut} of ${this.#planned} faults were carried out`)
+    }
+    this.#checkLoss()
+    this.#checkDrained()
+  }
+
+  #checkLoss(): void {
     for (const { partition, offset } of this.#messages.lost()) {
       this.#violates('no loss', `partition ${partition}, offset ${offset} was never completed`)
     }
+  }
+
+  #checkDrained(): void {
     if (this.#drained === undefined) {
       this.#violates('drained', 'the driver did not see the end')
       return

@@ -41,6 +41,7 @@ export class Faults {
 
   /** Resolves when every fault has ended. A fault that cannot be carried out rejects. */
   async run(): Promise<void> {
+    this.#scene.ledger.write({ event: 'planned', faults: this.#schedule.length })
     const running: Promise<void>[] = []
     let startedAt = performance.now()
     for (const [number, fault] of this.#schedule.entries()) {
@@ -74,7 +75,8 @@ export class Faults {
 
   async #carryOut(number: number, fault: ScheduledFault): Promise<void> {
     const { members, ledger } = this.#scene
-    if (fault.kind === 'join') members.start(fault.slot ?? 0)
+    // A newcomer; or one that has ended by itself, which the checker sees: what is left of the schedule is not lost to it.
+    if (fault.slot !== null && !members.isRunning(fault.slot)) members.start(fault.slot)
     // A kill may come at any moment; a stop of what has not begun yet would show nothing.
     if (fault.slot !== null && fault.kind !== 'kill') await members.ready(fault.slot)
     const member = fault.slot === null ? null : members.nameOf(fault.slot)

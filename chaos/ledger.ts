@@ -7,7 +7,8 @@
  *
  * Nothing here judges; see checker.ts.
  */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 
 const moment = { mono: z.number(), wall: z.number() }
@@ -86,6 +87,8 @@ const event = z.discriminatedUnion('event', [
   z.object({ event: z.literal('ended'), ...moment, code: z.string().optional(), message: z.string().optional() }),
 
   // By the driver, about what it did and saw.
+  /** How many faults the schedule has. */
+  z.object({ event: z.literal('planned'), ...moment, faults: z.number() }),
   /** Messages of one partition, from this offset on, by their keys. */
   z.object({
     event: z.literal('produced'),
@@ -118,7 +121,7 @@ const event = z.discriminatedUnion('event', [
     offset: z.number(),
     settled: z.array(z.tuple([z.number(), z.number()])),
   }),
-  /** The driver waited for the group to have handled everything, and for this long. */
+  /** The driver has waited until the group had committed everything, or did not go on any more. */
   z.object({
     event: z.literal('drained'),
     ...moment,
@@ -200,6 +203,19 @@ export function ledgerOf(writer: string, path: string): Ledger {
     }
   }
   return { writer, events }
+}
+
+const EXTENSION = '.jsonl'
+
+/** Where a writer's ledger is kept. */
+export function ledgerPath(folder: string, writer: string): string {
+  return join(folder, `${writer}${EXTENSION}`)
+}
+
+/** All ledgers that were written into a folder. */
+export function ledgersIn(folder: string): Ledger[] {
+  const writers = readdirSync(folder).filter((file) => file.endsWith(EXTENSION))
+  return writers.map((file) => ledgerOf(file.slice(0, -EXTENSION.length), join(folder, file)))
 }
 
 /** All events of all ledgers in the order of time; each ledger's own order is kept. */

@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { brokerAvailability, startBroker } from '../test/broker/broker.js'
 import { sourceFile } from '../test/broker/package-root.js'
-import { type PhaseResult, runPhase } from './phase.js'
+import type { Verdict } from './checker.js'
+import { checkFolder, type PhaseResult, runPhase } from './phase.js'
 import { TcpProxy } from './proxy.js'
 import { BROKER_PROPERTIES, PROTOCOL_NAMES, type Protocol } from './settings.js'
-import { closingLine, countOf, formatJson, formatTable, type RunResult } from './summary.js'
+import { closingLine, countOf, formatJson, formatTable, formatVerdict, type RunResult } from './summary.js'
 
 interface ChaosOptions {
   readonly minutes: number
@@ -22,6 +23,7 @@ interface ChaosOptions {
   readonly only: readonly Protocol[]
   readonly json?: string
   readonly keep?: boolean
+  readonly check?: string
 }
 
 const MS_PER_MINUTE = 60_000
@@ -54,7 +56,18 @@ async function runPhases(options: ChaosOptions, folder: string): Promise<PhaseRe
   return results
 }
 
+/** Also the exit code. */
+function close(verdicts: readonly Verdict[]): void {
+  process.stdout.write(`\n${closingLine(verdicts)}\n`)
+  if (countOf(verdicts).failed > 0) process.exitCode = 1
+}
+
 async function chaos(options: ChaosOptions): Promise<void> {
+  if (options.check !== undefined) {
+    const verdict = checkFolder(options.check)
+    process.stdout.write(formatVerdict(verdict))
+    return close([verdict])
+  }
   const availability = await brokerAvailability()
   if (!availability.available) throw new Error(`no broker: ${availability.reason}`)
   const folder = join(sourceFile('package.json'), '..', 'build', 'chaos', String(options.seed))
@@ -66,11 +79,11 @@ async function chaos(options: ChaosOptions): Promise<void> {
   const run: RunResult = { seed: options.seed, startedAt, durationMs: performance.now() - begin, phases }
   if (options.json !== undefined) await writeFile(options.json, formatJson(run))
   process.stdout.write(formatTable(run))
-  const isGood = countOf(run).failed === 0
-  if (isGood && options.keep !== true) await rm(folder, { recursive: true, force: true })
-  else process.stdout.write(`\nledgers: ${folder}\n`)
-  process.stdout.write(`\n${closingLine(run)}\n`)
-  if (!isGood) process.exitCode = 1
+  const verdicts = phases.map(({ verdict }) => verdict)
+  const isKept = options.keep === true || countOf(verdicts).failed > 0
+  if (isKept) process.stdout.write(`\nledgers: ${folder}\n`)
+  else await rm(folder, { recursive: true, force: true })
+  close(verdicts)
 }
 
 const program = new Command('chaos')
@@ -83,6 +96,7 @@ const program = new Command('chaos')
   .addOption(new Option('--only <protocols...>', 'only these').choices(PROTOCOL_NAMES).default([...PROTOCOL_NAMES]))
   .option('--json <file>', 'also write one JSON document there')
   .option('--keep', 'keep the ledgers of a good run, too')
+  .option('--check <folder>', "only check one phase's kept ledgers again")
   .action(chaos)
 
 program.parseAsync().catch((error: unknown) => {

@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { LedgerWriter } from './ledger.js'
+import { type LedgerWriter, ledgerPath } from './ledger.js'
 import type { MemberOrder } from './settings.js'
 
 const PROGRAM = fileURLToPath(new URL('member.js', import.meta.url))
@@ -48,8 +48,6 @@ export class Members {
   readonly #onExit = (): void => {
     for (const { child } of this.#bySlot.values()) child.kill('SIGKILL')
   }
-  /** Ledgers of all members so far, by name. */
-  readonly ledgers = new Map<string, string>()
 
   constructor(plan: MembersPlan, folder: string, ledger: LedgerWriter) {
     this.#plan = plan
@@ -62,6 +60,10 @@ export class Members {
     return this.#bySlot.size
   }
 
+  isRunning(slot: number): boolean {
+    return this.#bySlot.has(slot)
+  }
+
   /** @throws Error where nobody is in the slot: the member has ended by itself */
   nameOf(slot: number): string {
     return this.#member(slot).name
@@ -71,8 +73,7 @@ export class Members {
     const incarnation = (this.#incarnations.get(slot) ?? 0) + 1
     this.#incarnations.set(slot, incarnation)
     const name = `${this.#plan.protocol}-${slot}.${incarnation}`
-    const ledger = join(this.#folder, `${name}.jsonl`)
-    this.ledgers.set(name, ledger)
+    const ledger = ledgerPath(this.#folder, name)
     // Killed before it wrote a line, it has a ledger all the same.
     writeFileSync(ledger, '')
     const order: MemberOrder = { ...this.#plan, member: name, ledger }

@@ -3,12 +3,11 @@
  * the schedule. It ends when the group has handled everything that was produced; then the ledgers are checked.
  */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broker } from '../test/broker/broker.js'
 import { Checker, type Verdict } from './checker.js'
 import { Faults } from './faults.js'
-import { type Ledger, LedgerWriter, ledgerOf } from './ledger.js'
+import { LedgerWriter, ledgerPath, ledgersIn } from './ledger.js'
 import { Members } from './members.js'
 import { observe, type Progress } from './observation.js'
 import { Production } from './production.js'
@@ -46,6 +45,7 @@ export interface PhaseResult {
 
 const OBSERVE_MS = 1_000
 const PROGRESS_MS = 5_000
+/** Without any progress; a slow machine may take its time, a stuck group not. */
 const DRAIN_DEADLINE_MS = 60_000
 
 /** What the driver knows of a phase while it runs. */
@@ -82,7 +82,7 @@ class Phase {
     this.#plan = plan
     this.#broker = broker
     this.#say = say
-    this.#ledger = new LedgerWriter(join(folder, 'driver.jsonl'))
+    this.#ledger = new LedgerWriter(ledgerPath(folder, 'driver'))
     const bootstrapServers = `127.0.0.1:${proxy.port}`
     this.#members = new Members(
       { seed, protocol, bootstrapServers, topic: this.#topic, group: this.#topic },
@@ -93,11 +93,6 @@ class Phase {
     this.#production = new Production(production, this.#ledger)
     this.schedule = scheduleOf(plan)
     this.#faults = new Faults({ members: this.#members, broker, proxy, ledger: this.#ledger }, this.schedule)
-  }
-
-  get ledgers(): Ledger[] {
-    const members = [...this.#members.ledgers].map(([name, path]) => ledgerOf(name, path))
-    return [ledgerOf('driver', join(this.#plan.folder, 'driver.jsonl')), ...members]
   }
 
   async run(): Promise<void> {
@@ -127,9 +122,16 @@ class Phase {
 
   /** A deadline that passes is the checker's to judge. */
   async #drain(): Promise<void> {
-    const giveUpAt = performance.now() + DRAIN_DEADLINE_MS
     const { produced } = this.#production
-    while (!this.#watch.isDrained(produced) && performance.now() < giveUpAt) await sleep(OBSERVE_MS / 4)
+    let committed = -1
+    let giveUpAt = 0
+    while (!this.#watch.isDrained(produced)) {
+      const now = performance.now()
+      if (this.#watch.committed !== committed) giveUpAt = now + DRAIN_DEADLINE_MS
+      else if (now > giveUpAt) break
+      committed = this.#watch.committed
+      await sleep(OBSERVE_MS / 4)
+    }
     const { partitions } = this.#watch.progress
     this.#ledger.write({ event: 'drained', partitions: partitions.map((each) => ({ ...each })) })
   }
@@ -162,6 +164,17 @@ class Phase {
   }
 }
 
+/** Checks the ledgers of one phase, also later and again. */
+export function checkFolder(folder: string): Verdict {
+  const timing = {
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
+    learningMs: LEARNING_MS,
+    eventMs: EVENT_MS,
+  }
+  return new Checker(ledgersIn(folder), timing).check()
+}
+
 export async function runPhase(
   plan: PhasePlan,
   broker: Broker,
@@ -174,12 +187,6 @@ export async function runPhase(
   say(`${plan.protocol}: ${plan.members} members, ${phase.schedule.length} faults in ${plan.durationMs / 1000} s`)
   await phase.run()
   say(`${plan.protocol}: checking the ledgers`)
-  const timing = {
-    sessionTimeoutMs: SESSION_TIMEOUT_MS,
-    rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
-    learningMs: LEARNING_MS,
-    eventMs: EVENT_MS,
-  }
-  const verdict = new Checker(phase.ledgers, timing).check()
+  const verdict = checkFolder(plan.folder)
   return { protocol: plan.protocol, faults: phase.schedule, verdict, durationMs: performance.now() - startedAt }
 }

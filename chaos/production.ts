@@ -11,6 +11,8 @@ import { PARTITIONS } from './settings.js'
 import { Drafts } from './workload.js'
 
 const TICK_MS = 50
+/** What a broker that was away kept from being produced is not made up for: its return is hard enough. */
+const MOST_BEHIND_MS = 500
 /** Above this backlog production waits, so that a run stays bounded when the group cannot follow. */
 const MOST_BACKLOG = 20_000
 const FLUSH_DEADLINE_MS = 90_000
@@ -61,7 +63,7 @@ export class Production {
     while (!this.#stopping) {
       await sleep(TICK_MS)
       const now = performance.now()
-      if (backlog() > MOST_BACKLOG) dueAt = now
+      dueAt = backlog() > MOST_BACKLOG ? now : Math.max(dueAt, now - MOST_BEHIND_MS)
       const count = Math.floor(((now - dueAt) * rate) / 1000)
       dueAt += (count * 1000) / rate
       await this.#send(producer, topic, drafts, count)

@@ -85,6 +85,10 @@ export class Story {
     return this.#write(member, at, { event: 'ended', code, message: code })
   }
 
+  planned(faults: number): this {
+    return this.#write('driver', 0, { event: 'planned', faults })
+  }
+
   fault(kind: FaultKind, member: string | null, from: number, to: number): this {
     this.#faults += 1
     const fault = { event: 'fault', kind, fault: this.#faults, member } as const

@@ -1,7 +1,5 @@
 /** What a run found, as a table for people and as one JSON document; the last line counts the properties that held. */
-
 import { PROPERTIES, type Property, type Verdict } from './checker.js'
-import { CAUSES, type Cause } from './fences.js'
 import type { FaultKind } from './ledger.js'
 import type { PhaseResult } from './phase.js'
 
@@ -14,64 +12,68 @@ export interface RunResult {
 
 const PROPERTY_NAMES = Object.keys(PROPERTIES) as Property[]
 
-function faultCounts({ faults }: PhaseResult): Partial<Record<FaultKind, number>> {
+type Counts = Readonly<Record<string, number>>
+
+const sumOf = (counts: Counts): number => Object.values(counts).reduce((sum, count) => sum + count, 0)
+
+function describe(counts: Counts): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ')
+}
+
+function faultCounts({ faults }: PhaseResult): Counts {
   const counts: Partial<Record<FaultKind, number>> = {}
   for (const { kind } of faults) counts[kind] = (counts[kind] ?? 0) + 1
   return counts
 }
 
-export function countOf({ phases }: RunResult): { readonly passed: number; readonly failed: number } {
-  const held = phases.flatMap(({ verdict }) => PROPERTY_NAMES.map((name) => verdict.broken[name] === 0))
-  const passed = held.filter(Boolean).length
-  return { passed, failed: held.length - passed }
+const held = (verdict: Verdict): Property[] => PROPERTY_NAMES.filter((name) => verdict.broken[name] === 0)
+
+export function countOf(verdicts: readonly Verdict[]): { readonly passed: number; readonly failed: number } {
+  const passed = verdicts.reduce((sum, verdict) => sum + held(verdict).length, 0)
+  return { passed, failed: verdicts.length * PROPERTY_NAMES.length - passed }
 }
 
-function describe(counts: Readonly<Partial<Record<string, number>>>): string {
-  const entries = Object.entries(counts).filter(([, count]) => count !== undefined && count > 0)
-  return entries.map(([name, count]) => `${count} ${name}`).join(', ') || 'none'
-}
-
-const duplicatesOf = ({ duplicates }: Verdict): number =>
-  CAUSES.reduce((sum, cause: Cause) => sum + (duplicates[cause] ?? 0), 0)
-
-function rowsOf({ verdict, durationMs, ...phase }: PhaseResult): [string, string][] {
-  return [
-    ['messages', `${verdict.produced} produced, ${verdict.completed} completed`],
-    ['handler runs', `${verdict.runs}, of them ${verdict.failures} failed`],
-    ['duplicates', `${duplicatesOf(verdict)} (${describe(verdict.duplicates)})`],
-    ['epochs', `${verdict.epochs}, of them ${verdict.lostEpochs} lost`],
-    ['commits', `${verdict.commits} acknowledged, ${verdict.observations} read back`],
-    ['faults', describe(faultCounts({ verdict, durationMs, ...phase }))],
+/** What was seen, and what of it held. */
+export function formatVerdict(verdict: Verdict): string {
+  const { produced, completed, runs, failures, duplicates, epochs, lostEpochs, commits, observations } = verdict
+  const causes = describe(duplicates)
+  const rows = [
+    ['messages', `${produced} produced, ${completed} completed`],
+    ['handler runs', `${runs}, of them ${failures} failed`],
+    ['duplicates', `${sumOf(duplicates)}${causes === '' ? '' : `: ${causes}`}`],
+    ['epochs', `${epochs}, of them ${lostEpochs} lost`],
+    ['commits', `${commits} acknowledged, ${observations} read back`],
     ['longest stall', `${(verdict.longestStallMs / 1000).toFixed(1)} s`],
-    ['duration', `${(durationMs / 1000).toFixed(1)} s`],
   ]
-}
-
-export function formatTable(run: RunResult): string {
-  const lines: string[] = []
-  for (const phase of run.phases) {
-    lines.push('', `== ${phase.protocol} (seed ${run.seed})`)
-    for (const [name, value] of rowsOf(phase)) lines.push(`  ${name.padEnd(14)} ${value}`)
-    for (const name of PROPERTY_NAMES) {
-      const broken = phase.verdict.broken[name]
-      lines.push(
-        `  ${broken === 0 ? 'ok    ' : 'BROKEN'} ${name}: ${PROPERTIES[name]}${broken > 0 ? ` (${broken} times)` : ''}`,
-      )
-    }
-    for (const { property, what } of phase.verdict.violations) lines.push(`  ${property}: ${what}`)
+  const lines = rows.map(([name = '', value]) => `  ${name.padEnd(14)} ${value}`)
+  for (const name of PROPERTY_NAMES) {
+    const times = verdict.broken[name]
+    lines.push(times === 0 ? `  ok     ${PROPERTIES[name]}` : `  BROKEN ${PROPERTIES[name]} (${name}, ${times} times)`)
   }
+  for (const { property, what } of verdict.violations) lines.push(`         ${property}: ${what}`)
   return `${lines.join('\n')}\n`
 }
 
-export function formatJson(run: RunResult): string {
-  const phases = run.phases.map(({ protocol, verdict, durationMs, ...phase }) => {
-    return { protocol, durationMs, faults: faultCounts({ protocol, verdict, durationMs, ...phase }), ...verdict }
+export function formatTable({ seed, phases }: RunResult): string {
+  const tables = phases.map((phase) => {
+    const head = `\n== ${phase.protocol} (seed ${seed}), ${(phase.durationMs / 1000).toFixed(1)} s\n`
+    return `${head}  ${'faults'.padEnd(14)} ${describe(faultCounts(phase))}\n${formatVerdict(phase.verdict)}`
   })
-  const { seed, startedAt, durationMs } = run
-  return `${JSON.stringify({ seed, startedAt, durationMs, ...countOf(run), phases }, null, 2)}\n`
+  return tables.join('')
 }
 
-export function closingLine(run: RunResult): string {
-  const { passed, failed } = countOf(run)
+export function formatJson({ seed, startedAt, durationMs, phases }: RunResult): string {
+  const counts = countOf(phases.map(({ verdict }) => verdict))
+  const details = phases.map((phase) => {
+    const { protocol, verdict } = phase
+    return { protocol, durationMs: Math.round(phase.durationMs), faults: faultCounts(phase), ...verdict }
+  })
+  return `${JSON.stringify({ seed, startedAt, durationMs: Math.round(durationMs), ...counts, phases: details }, null, 2)}\n`
+}
+
+export function closingLine(verdicts: readonly Verdict[]): string {
+  const { passed, failed } = countOf(verdicts)
   return `${passed} passed, ${failed} failed`
 }
