@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -126,6 +127,9 @@ class Run {
       } catch (const Broken& broken) {
         ++failed_;
         tell(seed, broken.what.c_str());
+      } catch (const std::exception& thrown) {
+        ++failed_;
+        tell(seed, (std::string("exception: the core threw ") + thrown.what()).c_str());
       }
       worker.steps = kIdle;
       ++done_;
