@@ -153,7 +153,7 @@ export class Failures {
         return { kind: 'block' }
       case 'stop': {
         const details = { topic, partition, offset, attempts: failed.attempt }
-        const text = `${where(failed)} failed for good (${reason}) after ${failed.attempt} attempts, the last time with: ${textOf(failed.error)}`
+        const text = `${where(failed)} failed ${failed.attempt} times, the last time with: ${textOf(failed.error)} (${reason})`
         return this.#end(new LanewayError('RETRIES_EXHAUSTED', text, { cause: failed.error, details, fatal: true }))
       }
     }
