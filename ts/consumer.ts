@@ -86,6 +86,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
   #closing: Promise<void> | undefined
   #failure: LanewayError | undefined
   #finish: () => void = () => undefined
+  #abortDrain: () => void = () => undefined
 
   /** @throws LanewayError `CONFIG_INVALID`: every wrong option is named; nothing is connected yet */
   constructor(options: ParallelConsumerOptions<D>) {
@@ -108,6 +109,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
    */
   async run(handler: Handler<MessageOf<D>>): Promise<void> {
     this.#requireNew(handler)
+    this.#state = 'running'
     await this.#run({ handler: this.#decoding<Handler<never>, Handler>(handler, decodingHandler) })
   }
 
@@ -120,6 +122,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
   async runBatches(handler: BatchHandler<MessageOf<D>>, options: BatchOptions = {}): Promise<void> {
     this.#requireNew(handler)
     const { linger, sameKey, ...plan } = parseBatchOptions(options, this.#config)
+    this.#state = 'running'
     const batches = {
       ...plan,
       lingerMs: linger,
@@ -145,6 +148,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
       this.#closing = this.#close(running, mode, deadline)
       this.#finish()
     } else if (mode === 'abort') {
+      this.#abortDrain()
       await this.#config.engine.stop('abort', 0)
     }
     await this.#closing
@@ -222,7 +226,6 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
     }
     if (this.#state === 'running') throw new LanewayError('ALREADY_RUNNING', 'this consumer runs already')
     if (this.#state === 'closed') throw new LanewayError('CONSUMER_CLOSED', 'this consumer is closed')
-    this.#state = 'running'
   }
 
   /** The user's handler gets decoded messages where the option `deserialize` says so. */
@@ -262,8 +265,16 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
 
   async #stopEngine(mode: StopMode, deadline: number): Promise<void> {
     const { engine } = this.#config
+    const startedAt = performance.now()
     await engine.stop(mode, deadline)
-    if (mode === 'drain') await engine.stop('abort', 0)
+    if (mode === 'abort') return
+    // Dead letters that are on their way: their messages are settled when they arrive.
+    const left = Math.max(deadline - (performance.now() - startedAt), 0)
+    const aborted = new Promise<void>((resolve) => {
+      this.#abortDrain = resolve
+    })
+    await Promise.race([this.#raw.drained(left), aborted])
+    await engine.stop('abort', 0)
   }
 
   #hostFor(handling: Pick<EngineHost, 'handler' | 'batches'>): EngineHost {

@@ -141,9 +141,12 @@ void Consumer::settle(std::span<const Settlement> settlements) {
   if (settlements.empty()) return;
   dispatcher_.settle(settlements, now_ms());
   if (anyone_waits_.load(std::memory_order_relaxed)) settled_.notify_all();
-  const bool retried = std::any_of(settlements.begin(), settlements.end(),
-                                   [](const Settlement& each) { return each.outcome == Outcome::kRetried; });
-  if (retried && ingest_) ingest_->wake();
+  // Lanes that wait for a time now: the ingest thread looks at timers.
+  const bool waits =
+      options_.dispatcher.linger_ms > 0 || std::any_of(settlements.begin(), settlements.end(), [](const auto& each) {
+        return each.outcome == Outcome::kRetried;
+      });
+  if (waits && ingest_) ingest_->wake();
 }
 
 bool Consumer::wait_drained(int64_t deadline_ms) {

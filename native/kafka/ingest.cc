@@ -104,9 +104,10 @@ void Ingest::wake() {
 
 void Ingest::run() {
   while (true) {
-    const int64_t next_timer_ms = dispatcher_.advance(now_ms_());
     bool more = false;
     for (const auto& source : sources()) more = drain(*source) || more;
+    // After the drain, which may have made lanes that linger.
+    const int64_t next_timer_ms = dispatcher_.advance(now_ms_());
     if (!more && !wait(next_timer_ms)) return;
     const std::lock_guard lock(wake_mutex_);
     if (stopping_) return;
