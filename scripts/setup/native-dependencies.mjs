@@ -31,7 +31,7 @@ const LIBRDKAFKA_SOURCE = join(nodeModules, '@confluentinc', 'kafka-javascript',
 const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
 
 /** Changes when this file builds something else from the same inputs. */
-const RECIPE = 4
+const RECIPE = 5
 
 const CFLAGS = ['-O2', '-g1', '-fPIC', '-fvisibility=hidden', '-fno-omit-frame-pointer']
 const LIBRDKAFKA_OPTIONS = [
@@ -244,6 +244,7 @@ async function buildLibrdkafka(work, result, tlsIsStatic, variant) {
   cpSync(LIBRDKAFKA_SOURCE, work, { recursive: true })
   patchHeaders(join(work, 'src'))
   patchCoordinatorQuery(join(work, 'src'))
+  patchOffsetQueries(join(work, 'src'))
   const flags = VARIANT_FLAGS[variant]
   const configuration = [
     ...LIBRDKAFKA_OPTIONS,
@@ -294,6 +295,30 @@ function patchCoordinatorQuery(sources) {
 `
   const guarded = query.replace('rd_kafka_cgrp_op(', 'if (rkb->rkb_rk->rk_cgrp)\n                rd_kafka_cgrp_op(')
   patch(join(sources, 'rdkafka_request.c'), query, guarded)
+}
+
+/**
+ * librdkafka asks where a log begins once too often: the answer to a query of an earlier assignment makes it ask again
+ * for the present one, although that has a position, and the fetch starts at the log's beginning (docs/decisions/0005).
+ * Asking, and taking an answer, is right only while the partition waits for one.
+ * @param {string} sources
+ */
+function patchOffsetQueries(sources) {
+  const isWaiting = `(rktp->rktp_fetch_state == RD_KAFKA_TOPPAR_FETCH_OFFSET_QUERY ||
+             rktp->rktp_fetch_state == RD_KAFKA_TOPPAR_FETCH_OFFSET_WAIT)`
+  const partition = join(sources, 'rdkafka_partition.c')
+  const outdated = `rd_kafka_toppar_lock(rktp);
+                                rd_kafka_toppar_offset_retry(
+                                    rktp, 500, "outdated offset response");
+`
+  patch(partition, outdated, outdated.replace('rd_kafka_toppar_offset_retry', `if ${isWaiting}\n$&`))
+  const answer = `        rd_kafka_toppar_next_offset_handle(
+            rktp, RD_KAFKA_FETCH_POS(
+                      rktpar->offset,
+`
+  patch(partition, answer, `        if ${isWaiting}\n${answer}`)
+  const asked = '        rd_kafka_toppar_offset_request(rktp, rktp->rktp_query_pos, 0);\n'
+  patch(join(sources, 'rdkafka_offset.c'), asked, `        if ${isWaiting}\n${asked}`)
 }
 
 /**
