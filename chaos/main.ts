@@ -74,7 +74,7 @@ async function chaos(options: ChaosOptions): Promise<void> {
   await rm(folder, { recursive: true, force: true })
   const startedAt = new Date().toISOString()
   const begin = performance.now()
-  say(`seed ${options.seed}`)
+  say(`seed ${options.seed}; ledgers in ${folder}`)
   const phases = await runPhases(options, folder)
   const run: RunResult = { seed: options.seed, startedAt, durationMs: performance.now() - begin, phases }
   if (options.json !== undefined) await writeFile(options.json, formatJson(run))

@@ -52,4 +52,4 @@ export type MemberOrder = z.output<typeof memberOrder>
 
 /** The checker's bounds, see fences.ts: generous for a busy machine, far below what a defect would need. */
 export const LEARNING_MS = SESSION_TIMEOUT_MS + 4_000
-export const EVENT_MS = 500
+export const EVENT_MS = 1_500
