@@ -1,0 +1,124 @@
+// Of the simulated world: the ingest thread. See world.h.
+#include <algorithm>
+
+#include "test/simulation/promise.h"
+#include "test/simulation/world.h"
+
+namespace laneway::simulation {
+
+namespace {
+
+constexpr double kResumeAt = 0.7;
+
+}  // namespace
+
+// A batch may stay open while other things happen; there is one ingest thread, so no second one is begun meanwhile.
+void World::ingest(PartitionId id) {
+  if (!staging_ && !open(id)) return;
+  if (random_.chance(2)) {
+    cover(Event::kTruncationMidBatch);
+    truncate(staging_->partition);
+  }
+  const bool more = add_some(random_.below(8) + 1);
+  if (!more || random_.chance(70)) publish();
+}
+
+bool World::open(PartitionId id) {
+  // The ingest thread may lag behind: an epoch that has ended is refused.
+  if (!assigned_[id] || random_.chance(2)) {
+    const uint64_t epoch = assigned_[id] ? assigned_[id]->epoch - 1 : 1;
+    if (intake_->open(id, epoch) != 0) broken("P4", "an ended epoch takes messages");
+    cover(Event::kOpenOfEndedEpoch);
+    return false;
+  }
+  Assignment& assignment = *assigned_[id];
+  const size_t room = intake_->open(id, assignment.epoch);
+  if (room == 0) {
+    check_refusal(id);
+    return false;
+  }
+  if (assignment.draining || stopped_) broken("P4", "partition %u takes messages while it drains", id);
+  assignment.window_refused = false;
+  staging_ = Staging{id, assignment.epoch, 0, room, -1, {}};
+  return true;
+}
+
+// P6: a partition is refused only for a reason that is still true.
+void World::check_refusal(PartitionId id) {
+  const Assignment& assignment = *assigned_[id];
+  if (assignment.window_refused) cover(Event::kRefusedForWindow);
+  if (assignment.draining || assignment.window_refused || stopped_) return;
+  cover(Event::kRefusedForBudget);
+  size_t messages = 0;
+  size_t bytes = 0;
+  size_t partitions = 0;
+  for (const auto& each : assigned_) {
+    if (!each) continue;
+    ++partitions;
+    messages += each->model.messages();
+    bytes += each->model.bytes();
+  }
+  const auto is_full = [&](size_t own, size_t all, size_t limit) {
+    const auto share = static_cast<double>(std::max<size_t>(limit / partitions, 1));
+    return static_cast<double>(own) > share * kResumeAt ||
+           static_cast<double>(all) > static_cast<double>(limit) - share * (1 - kResumeAt);
+  };
+  if (is_full(assignment.model.messages(), messages, options_.max_buffered_messages)) return;
+  if (is_full(assignment.model.bytes(), bytes, options_.max_buffered_bytes)) return;
+  broken("P6", "partition %u is refused with %zu messages of %zu and %zu bytes of %zu buffered", id,
+         assignment.model.messages(), messages, assignment.model.bytes(), bytes);
+}
+
+// False when the batch takes no more, or the log has none.
+bool World::add_some(size_t most) {
+  Staging& staging = *staging_;
+  const PartitionId id = staging.partition;
+  if (!assigned_[id] || assigned_[id]->epoch != staging.epoch) return false;
+  const Log& log = logs_[id];
+  for (; most > 0; --most) {
+    const Record* record = log.next(positions_[id]);
+    if (record == nullptr) return false;
+    if (!intake_->add(traffic_.incoming(*record))) {
+      if (staging.left == staging.records.size()) return false;
+      staging.refused = record->offset;
+      return false;
+    }
+    if (staging.records.size() == staging.left) broken("P5", "more were added than there was room for");
+    staging.records.push_back(*record);
+    staging.generation = log.generation();
+    positions_[id] = record->offset + 1;
+  }
+  return true;
+}
+
+void World::publish() {
+  const Staging staging = std::move(*staging_);
+  staging_.reset();
+  const PartitionId id = staging.partition;
+  if (!intake_->publish()) broken("P1", "a message did not fit into the window");
+  cover(Event::kBatch);
+  if (!assigned_[id] || assigned_[id]->epoch != staging.epoch) return cover(Event::kBatchOfEndedEpoch);
+  Assignment& assignment = *assigned_[id];
+  const Log& log = logs_[id];
+  for (const Record& record : staging.records) {
+    const size_t size = traffic_.size_of(record);
+    if (slab_footprint(size) > slab_bytes_ / 4) cover(Event::kLoneMessage);
+    assignment.model.publish(record, size);
+  }
+  if (!staging.records.empty()) {
+    trace("publish %u up to %lld", id, number(staging.records.back().offset));
+    if (staging.generation == log.generation()) assignment.generation = log.generation();
+  }
+  // For bytes or for the window. The latter closes the partition, if it is still so.
+  assignment.window_refused = staging.refused >= 0 && assignment.model.window_full(staging.refused);
+  if (log.next(positions_[id]) != nullptr || log.end() < positions_[id] || !random_.chance(50)) return;
+  trace("end of %u at %lld", id, number(log.end()));
+  dispatcher_->reach_end(id, assignment.epoch, log.end());
+  assignment.model.reach_end(log.end());
+  cover(Event::kEndReached);
+  if (assignment.model.end_waits()) cover(Event::kEndAboveWindow);
+  positions_[id] = log.end();
+  if (random_.chance(5)) truncate(id);
+}
+
+}  // namespace laneway::simulation
