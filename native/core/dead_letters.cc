@@ -84,12 +84,6 @@ bool Dispatcher::hold_output(uint64_t lease, uint32_t slot, std::unique_ptr<Outp
   return true;
 }
 
-void Dispatcher::discard_outputs(uint64_t lease) {
-  const Lock lock(mutex_);
-  drop_held_outputs(lease);
-  ring();
-}
-
 void Dispatcher::forget_outputs(size_t bytes) {
   const Lock lock(mutex_);
   output_bytes_ -= std::min(bytes, output_bytes_);
@@ -101,23 +95,25 @@ bool Dispatcher::outputs_full() const {
   return output_bytes_ >= options_.max_output_bytes;
 }
 
-void Dispatcher::publish_outputs(Partition& partition, uint64_t lease) {
-  const auto held = held_outputs_.find(lease);
+void Dispatcher::publish_outputs(Partition& partition, const Message& message) {
+  const auto held = held_outputs_.find(message.lease);
   if (held == held_outputs_.end()) return;
-  for (auto& output : held->second) partition.outputs.push_back(std::move(output));
+  for (auto& output : held->second) partition.outputs.push_back({message.offset, std::move(output)});
   held_outputs_.erase(held);
 }
 
 void Dispatcher::drop_held_outputs(uint64_t lease) {
   const auto held = held_outputs_.find(lease);
   if (held == held_outputs_.end()) return;
-  drop_outputs(held->second);
+  for (const auto& output : held->second) uncount(*output);
   held_outputs_.erase(held);
 }
 
-void Dispatcher::drop_outputs(std::vector<std::unique_ptr<Output>>& outputs) {
-  for (const auto& output : outputs) output_bytes_ -= std::min(output->size(), output_bytes_);
-  outputs.clear();
+void Dispatcher::uncount(const Output& output) { output_bytes_ -= std::min(output.size(), output_bytes_); }
+
+void Dispatcher::drop_published_outputs(Partition& partition) {
+  for (const SettledOutput& settled : partition.outputs) uncount(*settled.output);
+  partition.outputs.clear();
 }
 
 }  // namespace laneway

@@ -30,7 +30,7 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
   partition.metadata_full = false;
   partition.full_ms = 0;
   partition.changed = false;
-  drop_outputs(partition.outputs);
+  drop_published_outputs(partition);
   partition.epoch = next_epoch_++;
   holes_ += static_cast<uint64_t>(partition.tracker.holes());
   if (committed) {
@@ -65,7 +65,7 @@ void Dispatcher::release(PartitionId id) {
   drop_from(id, 0);
   resume_copies();
   Partition& partition = partitions_[id];
-  drop_outputs(partition.outputs);
+  drop_published_outputs(partition);
   partition.assigned = false;
   partition.epoch = 0;
   holes_ += static_cast<uint64_t>(partition.tracker.holes());

@@ -94,12 +94,18 @@ struct Settlement {
   Outcome outcome;
 };
 
+// What was produced for a message that is settled.
+struct SettledOutput {
+  Offset offset;
+  std::unique_ptr<Output> output;
+};
+
 struct CommitSnapshot {
   PartitionId partition;
   uint64_t epoch;
   GapMap map;
   // Of the messages settled since the last one, in the order of their settlements: they and the map belong together.
-  std::vector<std::unique_ptr<Output>> outputs;
+  std::vector<SettledOutput> outputs;
 };
 
 struct PartitionStats {
@@ -314,8 +320,6 @@ class Dispatcher {
   // Keeps an output with a leased or withheld message: it comes out with the snapshot in which the message is settled
   // as completed or dead-lettered, and is forgotten when the message is not. False: the lease is gone.
   bool hold_output(uint64_t lease, uint32_t slot, std::unique_ptr<Output> output);
-  // Forgets what a message's failed attempt has produced.
-  void discard_outputs(uint64_t lease);
   // Outputs of this many bytes, that came out, are no longer kept.
   void forget_outputs(size_t bytes);
   bool outputs_full() const;
@@ -365,7 +369,7 @@ class Dispatcher {
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
     size_t in_flight = 0;
-    std::vector<std::unique_ptr<Output>> outputs;  // of settled messages, for the next snapshot
+    std::vector<SettledOutput> outputs;  // of settled messages, for the next snapshot
   };
 
   // True until its lane does not wait for it any more: a batch that filled up starts before its time.
@@ -425,9 +429,10 @@ class Dispatcher {
   void cut_lane(uint32_t lane, Offset first);
   void keep_filled(LaneList& list);
   void forget(Partition& partition, uint32_t slot);
-  void publish_outputs(Partition& partition, uint64_t lease);
+  void publish_outputs(Partition& partition, const Message& message);
   void drop_held_outputs(uint64_t lease);
-  void drop_outputs(std::vector<std::unique_ptr<Output>>& outputs);
+  void drop_published_outputs(Partition& partition);
+  void uncount(const Output& output);
   std::optional<CommitSnapshot> collect_from(Partition& partition, PartitionId id);
   StandingMessage describe(const Lane& lane, int64_t now_ms) const;
 

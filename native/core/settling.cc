@@ -73,7 +73,7 @@ void Dispatcher::complete(uint32_t slot, Outcome outcome) {
   partition.changed = true;
   ++settled_;
   if (outcome == Outcome::kCompleted && lane.keyed) key_failures_.succeeded(lane.hash);
-  if (outcome != Outcome::kDropped && !held_outputs_.empty()) publish_outputs(partition, message.lease);
+  if (outcome != Outcome::kDropped && !held_outputs_.empty()) publish_outputs(partition, message);
   if (message.state == MessageState::kWithheld) {
     --lane.withheld;
     --withheld_;

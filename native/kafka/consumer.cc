@@ -20,6 +20,8 @@ constexpr int64_t kCommitTimeoutMs = 10'000;
 // A transaction that takes longer is left undecided for a while, so that the group is served.
 constexpr int64_t kTransactionTimeoutMs = 5'000;
 constexpr int kPrepareTimeoutMs = 1'000;
+// While another member's transaction is open, its offsets are not answered; a close is not kept waiting longer.
+constexpr int kStableOffsetsTimeoutMs = 2'000;
 
 // What a broker's limit counts. All text that is written here lies in the basic plane: one unit per UTF-8 lead byte.
 size_t utf16_units(const void* text, size_t size) {
@@ -174,6 +176,8 @@ void Consumer::close() {
   // Revokes through on_rebalance, on this thread; that commits.
   if (started_) rd_kafka_consumer_close(client_);
   serve_commit_replies(0);
+  // Left open, it would keep who consumes next waiting until the broker gives it up.
+  if (transactions_ != nullptr && transactions_->unanswered()) commit_in_transaction(kCommitTimeoutMs);
   transactions_.reset();
   rd_kafka_queue_destroy(commit_replies_);
   const std::lock_guard client_lock(client_mutex_);
@@ -321,6 +325,10 @@ void Consumer::assign(rd_kafka_topic_partition_list_t* partitions) {
     return;
   }
   recover(partitions);
+  if (closing_) {
+    unassign(partitions);
+    return;
+  }
   if (!incremental()) {
     const rd_kafka_resp_err_t error = rd_kafka_assign(client_, partitions);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) fail(classify(error, ErrorContext::kConsumer, rd_kafka_err2str(error)));
@@ -331,8 +339,7 @@ void Consumer::assign(rd_kafka_topic_partition_list_t* partitions) {
 
 // Finds what was committed, and prepares each partition: tracker, epoch, queue. Sets the offsets to start from.
 void Consumer::recover(rd_kafka_topic_partition_list_t* partitions) {
-  const rd_kafka_resp_err_t error =
-      partitions->cnt == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_committed(client_, partitions, kCommittedTimeoutMs);
+  const rd_kafka_resp_err_t error = partitions->cnt == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : read_committed(partitions);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     // librdkafka finds the offsets again by itself; without the gap maps, which is safe and repeats more.
     fail(classify(error, ErrorContext::kCommitted, "the committed gap maps could not be read"));
@@ -345,6 +352,21 @@ void Consumer::recover(rd_kafka_topic_partition_list_t* partitions) {
     event.partitions.push_back(recover_one(partition));
   }
   listener_(event);
+}
+
+// Exactly once cannot go on without the gap maps: it asks until they are answered, which is at the latest when the
+// broker has aborted what a member that is gone has left open (transaction.timeout.ms).
+rd_kafka_resp_err_t Consumer::read_committed(rd_kafka_topic_partition_list_t* partitions) {
+  if (transactions_ == nullptr) return rd_kafka_committed(client_, partitions, kCommittedTimeoutMs);
+  const auto has_failed = [](const rd_kafka_topic_partition_t& each) { return each.err != RD_KAFKA_RESP_ERR_NO_ERROR; };
+  while (true) {
+    rd_kafka_resp_err_t error = rd_kafka_committed(client_, partitions, kStableOffsetsTimeoutMs);
+    const auto all = elements(partitions);
+    const auto failed = std::find_if(all.begin(), all.end(), has_failed);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && failed != all.end()) error = failed->err;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || closing_ || failed_) return error;
+    fail(classify(error, ErrorContext::kCommitted, "the committed gap maps are not readable yet"));
+  }
 }
 
 AssignedPartition Consumer::recover_one(rd_kafka_topic_partition_t& committed) {
@@ -440,13 +462,17 @@ void Consumer::commit_changed() {
   if (transactions_ == nullptr) {
     send_commit(dispatcher_.changed());
   } else {
-    commit_in_transaction(dispatcher_.changed(), kTransactionTimeoutMs);
+    commit_in_transaction(kTransactionTimeoutMs);
   }
 }
 
 // Commits these partitions and waits for the answer; again where the metadata was too large.
 void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
   const int64_t until = now_ms() + kCommitTimeoutMs;
+  if (transactions_ != nullptr) {
+    commit_in_transactions(until);
+    return;
+  }
   // librdkafka sends a commit again that a broker did not take: after this one, it would take this one back.
   while (replies_due_ != 0 && now_ms() < until) serve_commit_replies(kPollMs);
   if (replies_due_ != 0) {
@@ -461,16 +487,6 @@ void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
       if (auto snapshot = dispatcher_.collect(id)) snapshots.push_back(std::move(*snapshot));
     }
     too_large_.clear();
-    if (transactions_ != nullptr) {
-      // An aborted or undecided one is repeated: what is not committed when the partitions go is run again by others.
-      const uint64_t before = transactions_committed_;
-      const bool was_undecided = transactions_->unanswered();
-      if (snapshots.empty() && !was_undecided) return;
-      commit_in_transaction(std::move(snapshots), std::max<int64_t>(until - now_ms(), 1));
-      if (transactions_committed_ != before && !was_undecided) return;
-      if (failed_) return;
-      continue;
-    }
     send_commit(snapshots);
     while (replies_due_ != 0 && now_ms() < until) serve_commit_replies(kPollMs);
     left = too_large_;
@@ -479,7 +495,7 @@ void Consumer::commit_now(const std::vector<PartitionId>& partitions) {
 
 void Consumer::send_commit(const std::vector<CommitSnapshot>& snapshots) {
   if (snapshots.empty()) return;
-  const PartitionList list = to_offsets(snapshots);
+  const PartitionList list = to_offsets(snapshots).list;
   const rd_kafka_resp_err_t error = rd_kafka_commit_queue(client_, list.get(), commit_replies_, nullptr, nullptr);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     handle_commit_reply(*list, error);
@@ -488,60 +504,85 @@ void Consumer::send_commit(const std::vector<CommitSnapshot>& snapshots) {
   ++replies_due_;
 }
 
-// Offsets and gap maps as Kafka takes them. A partition near the limit of its metadata starts only what fills gaps.
-PartitionList Consumer::to_offsets(const std::vector<CommitSnapshot>& snapshots) {
-  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(snapshots.size())));
+// A partition near the limit of its metadata starts only what fills gaps.
+Consumer::Offsets Consumer::to_offsets(const std::vector<CommitSnapshot>& snapshots) {
+  Offsets offsets{PartitionList(rd_kafka_topic_partition_list_new(static_cast<int>(snapshots.size()))), {}};
   for (const CommitSnapshot& snapshot : snapshots) {
     const TopicPartition name = at(snapshot.partition);
     const MetadataWriter::Written written = metadata_.write(snapshot.map);
     if (written.near_limit) dispatcher_.set_metadata_full(snapshot.partition, true);
     if (written.has_room) dispatcher_.set_metadata_full(snapshot.partition, false);
     rd_kafka_topic_partition_t* partition =
-        rd_kafka_topic_partition_list_add(list.get(), name.topic.c_str(), name.partition);
+        rd_kafka_topic_partition_list_add(offsets.list.get(), name.topic.c_str(), name.partition);
     partition->offset = snapshot.map.base;
     set_metadata(*partition, written.metadata.text);
+    offsets.covered.push_back({snapshot.partition, snapshot.epoch, snapshot.map.base + written.metadata.covered});
   }
-  return list;
+  return offsets;
 }
 
-// While the last transaction is not decided, this only asks about it; what is new goes with the next one.
-void Consumer::commit_in_transaction(std::vector<CommitSnapshot> snapshots, int64_t timeout_ms) {
-  for (CommitSnapshot& snapshot : snapshots) {
-    transactions_->add(snapshot.partition, snapshot.epoch, std::move(snapshot.outputs));
-  }
+// What has changed, or, while the last transaction is not decided, that one: what is new goes with the next. False: it
+// is to be called again.
+bool Consumer::commit_in_transaction(int64_t timeout_ms) {
   const bool was_undecided = transactions_->unanswered();
-  if (was_undecided) {
-    for (const CommitSnapshot& snapshot : snapshots) dispatcher_.mark_changed(snapshot.partition, snapshot.epoch);
-  } else if (snapshots.empty()) {
-    return;
-  } else {
-    open_offsets_ = to_offsets(snapshots);
+  if (!was_undecided) {
+    std::vector<CommitSnapshot> snapshots = dispatcher_.changed();
+    if (snapshots.empty()) return true;
+    for (CommitSnapshot& snapshot : snapshots) transactions_->add(snapshot);
+    open_ = to_offsets(snapshots);
   }
-  transaction_ended(transactions_->commit(client_, open_offsets_.get(), static_cast<int>(timeout_ms)));
+  const auto result = transactions_->commit(client_, open_.list.get(), open_.covered,
+                                            static_cast<int>(std::max<int64_t>(timeout_ms, 1)));
+  const bool is_committed = transaction_ended(result);
   dispatcher_.forget_outputs(transactions_->take_released_bytes());
+  return is_committed && !was_undecided;
 }
 
-void Consumer::transaction_ended(TransactionWriter::Result result) {
+// Before partitions go. What is not committed by then is run again by others, and its outputs are forgotten.
+void Consumer::commit_in_transactions(int64_t until_ms) {
+  while (!commit_in_transaction(until_ms - now_ms())) {
+    const std::string& code = transactions_->failure().code;
+    // The group has gone on without this member.
+    if (failed_ || code == "MEMBERSHIP_LOST" || now_ms() >= until_ms) return;
+  }
+}
+
+// True: it was committed.
+bool Consumer::transaction_ended(TransactionWriter::Result result) {
   switch (result) {
     case TransactionWriter::Result::kCommitted:
       ++transactions_committed_;
-      handle_commit_reply(*open_offsets_, RD_KAFKA_RESP_ERR_NO_ERROR);
-      return;
-    case TransactionWriter::Result::kAborted: {
+      handle_commit_reply(*open_.list, RD_KAFKA_RESP_ERR_NO_ERROR);
+      return true;
+    case TransactionWriter::Result::kAborted:
       ++transactions_aborted_;
-      const KafkaFailure& failure = transactions_->failure();
-      const bool is_too_large = failure.code == "METADATA_TOO_LARGE";
-      handle_commit_reply(*open_offsets_, is_too_large ? RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE
-                                                       : RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
-      fail(failure);
-      return;
-    }
+      ++commit_failures_;
+      transaction_aborted(transactions_->failure());
+      break;
     case TransactionWriter::Result::kUnanswered:
-      fail(transactions_->failure());
-      return;
+      next_commit_ms_ = now_ms();
+      break;
     case TransactionWriter::Result::kFailed:
-      fail(transactions_->failure());
+      break;
   }
+  fail(transactions_->failure());
+  return false;
+}
+
+void Consumer::transaction_aborted(const KafkaFailure& failure) {
+  size_t most_units = 0;
+  for (const rd_kafka_topic_partition_t& partition : elements(open_.list.get())) {
+    const PartitionId id = intern(partition.topic, partition.partition);
+    dispatcher_.mark_changed(id, dispatcher_.epoch(id));
+    most_units = std::max(most_units, utf16_units(partition.metadata, partition.metadata_size));
+    const std::lock_guard lock(state_mutex_);
+    committed_[id].error = failure.message;
+  }
+  if (failure.code != std::string("METADATA_TOO_LARGE")) return;
+  // The answer names no partition: it was at least the largest text. Again at once, with less.
+  metadata_.refused(most_units);
+  ++metadata_fallbacks_;
+  next_commit_ms_ = now_ms();
 }
 
 void Consumer::forget_outputs(PartitionId partition) {

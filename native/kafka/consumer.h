@@ -172,6 +172,12 @@ class Consumer {
     std::string error = {};
   };
 
+  // Offsets and gap maps as Kafka takes them, and what they cover.
+  struct Offsets {
+    PartitionList list;
+    std::vector<TransactionWriter::Covered> covered;
+  };
+
   std::optional<KafkaFailure> open_writers();
   bool prepare_transactions();
   void poll_loop();
@@ -180,6 +186,7 @@ class Consumer {
 
   void assign(rd_kafka_topic_partition_list_t* partitions);
   void recover(rd_kafka_topic_partition_list_t* partitions);
+  rd_kafka_resp_err_t read_committed(rd_kafka_topic_partition_list_t* partitions);
   AssignedPartition recover_one(rd_kafka_topic_partition_t& committed);
   void revoke(rd_kafka_topic_partition_list_t* partitions);
   void unassign(rd_kafka_topic_partition_list_t* partitions);
@@ -191,9 +198,11 @@ class Consumer {
   void commit_changed();
   void commit_now(const std::vector<PartitionId>& partitions);
   void send_commit(const std::vector<CommitSnapshot>& snapshots);
-  PartitionList to_offsets(const std::vector<CommitSnapshot>& snapshots);
-  void commit_in_transaction(std::vector<CommitSnapshot> snapshots, int64_t timeout_ms);
-  void transaction_ended(TransactionWriter::Result result);
+  Offsets to_offsets(const std::vector<CommitSnapshot>& snapshots);
+  bool commit_in_transaction(int64_t timeout_ms);
+  void commit_in_transactions(int64_t until_ms);
+  bool transaction_ended(TransactionWriter::Result result);
+  void transaction_aborted(const KafkaFailure& failure);
   void forget_outputs(PartitionId partition);
   void serve_commit_replies(int timeout_ms);
   void handle_commit_reply(const rd_kafka_topic_partition_list_t& list, rd_kafka_resp_err_t error);
@@ -219,7 +228,7 @@ class Consumer {
   int replies_due_ = 0;
   std::vector<PartitionId> too_large_;  // refused for their metadata's size
   int64_t next_commit_ms_ = 0;
-  PartitionList open_offsets_;  // of the transaction that is not decided
+  Offsets open_;  // of the transaction that was begun last
   std::atomic<int64_t> polled_at_ms_ = -1;
 
   mutable std::mutex state_mutex_;

@@ -1,9 +1,12 @@
 // See transaction_writer.h. The order of calls, and what each kind of error asks for, is librdkafka's INTRODUCTION.md,
-// "Transactional Producer": retriable errors repeat the call, abortable ones abort, fatal ones end the producer.
+// "Transactional Producer": retriable errors repeat the call, abortable ones abort, fatal ones end the producer. Errors
+// that say nothing of the three (a call in a wrong state) abort, too; where even that fails, the producer is at its
+// end.
 #include "kafka/transaction_writer.h"
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 #include <utility>
 
 namespace laneway {
@@ -11,7 +14,8 @@ namespace laneway {
 namespace {
 
 constexpr int kRetryPauseMs = 50;
-constexpr int kAbortTimeoutMs = 10'000;
+// The least that an abort is given, so that what is left of a deadline does not leave it undecided for nothing.
+constexpr int kAbortTimeoutMs = 1'000;
 
 int64_t now_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -22,6 +26,25 @@ int left_until(int64_t until_ms) { return static_cast<int>(std::max<int64_t>(unt
 
 std::vector<std::byte> copy_of(const std::optional<std::span<const std::byte>>& bytes) {
   return bytes ? std::vector<std::byte>(bytes->begin(), bytes->end()) : std::vector<std::byte>();
+}
+
+// Sent again, these would be refused again.
+bool is_for_good(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+      return true;
+    default:
+      return false;
+  }
 }
 
 using GroupMetadata =
@@ -44,92 +67,144 @@ size_t KafkaOutput::size() const {
 }
 
 std::variant<std::unique_ptr<TransactionWriter>, KafkaFailure> TransactionWriter::create(const Properties& properties) {
-  auto client = make_client(RD_KAFKA_PRODUCER, properties);
-  if (auto* failure = std::get_if<KafkaFailure>(&client)) return std::move(*failure);
-  return std::unique_ptr<TransactionWriter>(new TransactionWriter(std::move(std::get<ClientHandle>(client))));
+  auto made = make_conf(properties);
+  if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
+  ConfHandle conf = std::move(std::get<ConfHandle>(made));
+  std::unique_ptr<TransactionWriter> writer(new TransactionWriter());
+  rd_kafka_conf_set_opaque(conf.get(), writer.get());
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), &TransactionWriter::on_delivery);
+  char reason[512];
+  writer->client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
+  if (!writer->client_) return config_failure(reason);
+  (void)conf.release();
+  return writer;
+}
+
+// Called by librdkafka's poll and flush, which only this class calls.
+void TransactionWriter::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  auto* writer = static_cast<TransactionWriter*>(opaque);
+  if (!is_for_good(message->err) || writer->undeliverable_) return;
+  writer->undeliverable_ = classify(message->err, ErrorContext::kProduce,
+                                    std::string("an output for ") + rd_kafka_topic_name(message->rkt) +
+                                        " cannot be delivered: " + rd_kafka_message_errstr(message));
 }
 
 TransactionWriter::Result TransactionWriter::prepare(int timeout_ms) {
-  const int64_t until_ms = now_ms() + timeout_ms;
   const ErrorHandle error =
-      persist([&](int left_ms) { return rd_kafka_init_transactions(client_.get(), left_ms); }, until_ms);
+      persist([&](int left_ms) { return rd_kafka_init_transactions(client_.get(), left_ms); }, now_ms() + timeout_ms);
   if (!error) return Result::kCommitted;
-  failure_ = classify(rd_kafka_error_code(error.get()), ErrorContext::kProduce,
-                      std::string("transactions cannot begin: ") + rd_kafka_error_string(error.get()));
-  if (rd_kafka_error_is_retriable(error.get()) != 0) return Result::kAborted;
-  failure_.fatal = true;
-  return Result::kFailed;
+  if (rd_kafka_error_is_retriable(error.get()) == 0) return fail(error, "transactions cannot begin: ");
+  note(rd_kafka_error_code(error.get()),
+       std::string("transactions cannot begin: ") + rd_kafka_error_string(error.get()));
+  return Result::kUnanswered;
 }
 
-void TransactionWriter::add(PartitionId partition, uint64_t epoch, std::vector<std::unique_ptr<Output>> outputs) {
-  for (auto& output : outputs) outputs_.push_back({partition, epoch, std::move(output)});
+void TransactionWriter::add(CommitSnapshot& snapshot) {
+  for (SettledOutput& settled : snapshot.outputs) {
+    outputs_.push_back({snapshot.partition, snapshot.epoch, settled.offset, std::move(settled.output)});
+  }
+  snapshot.outputs.clear();
 }
 
 void TransactionWriter::forget(PartitionId partition) {
-  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].is_forgotten |= outputs_[i].partition == partition;
+  for (Kept& kept : outputs_) kept.is_forgotten |= kept.partition == partition;
   // What an undecided transaction has sent is kept until it is decided.
-  if (state_ == State::kIdle) release(0);
+  if (!unanswered()) release(false);
 }
 
-// Frees the first `count` outputs, and those that are forgotten.
-void TransactionWriter::release(size_t count) {
-  size_t index = 0;
-  std::erase_if(outputs_, [&](const Kept& kept) {
-    const bool is_over = index++ < count || kept.is_forgotten;
-    if (is_over) released_bytes_ += kept.output->size();
+void TransactionWriter::release(bool is_committed) {
+  std::erase_if(outputs_, [&](Kept& kept) {
+    const bool is_over = kept.is_forgotten || (kept.is_sent && is_committed);
+    if (is_over) uncount(kept);
+    kept.is_sent = false;
     return is_over;
   });
-  sent_ = 0;
+}
+
+void TransactionWriter::uncount(Kept& kept) {
+  if (!kept.is_uncounted) released_bytes_ += kept.output->size();
+  kept.is_uncounted = true;
 }
 
 TransactionWriter::Result TransactionWriter::commit(rd_kafka_t* consumer,
-                                                    const rd_kafka_topic_partition_list_t* offsets, int timeout_ms) {
+                                                    const rd_kafka_topic_partition_list_t* offsets,
+                                                    const std::vector<Covered>& covered, int timeout_ms) {
   const int64_t until_ms = now_ms() + timeout_ms;
-  if (state_ == State::kCommitting) return finish(until_ms);
-  if (state_ == State::kAborting) return abort();
-  return begin(consumer, offsets, until_ms);
+  switch (state_) {
+    case State::kIdle:
+      return begin(consumer, offsets, covered, until_ms);
+    case State::kCommitting:
+      return finish(until_ms);
+    case State::kAborting:
+      return abort(until_ms);
+    case State::kFailed:
+      break;
+  }
+  return Result::kFailed;
 }
 
 TransactionWriter::Result TransactionWriter::begin(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets,
-                                                   int64_t until_ms) {
-  if (const ErrorHandle error{rd_kafka_begin_transaction(client_.get())}) return give_up(error);
-  if (const auto ended = send_outputs(until_ms)) return *ended;
+                                                   const std::vector<Covered>& covered, int64_t until_ms) {
+  undeliverable_.reset();
+  if (const ErrorHandle error{rd_kafka_begin_transaction(client_.get())}) return give_up(error, until_ms);
+  if (const auto ended = send_outputs(covered, until_ms)) return *ended;
   const GroupMetadata group(rd_kafka_consumer_group_metadata(consumer));
   const ErrorHandle error = persist(
       [&](int left_ms) { return rd_kafka_send_offsets_to_transaction(client_.get(), offsets, group.get(), left_ms); },
       until_ms);
-  if (error) return give_up(error);
+  if (error) return give_up(error, until_ms);
   state_ = State::kCommitting;
   return finish(until_ms);
 }
 
-std::optional<TransactionWriter::Result> TransactionWriter::send_outputs(int64_t until_ms) {
-  sent_ = 0;
-  for (const Kept& kept : outputs_) {
-    const auto& output = static_cast<const KafkaOutput&>(*kept.output);
-    while (const ErrorHandle error = produce(client_.get(), output.record(), nullptr)) {
-      const bool is_full = rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__QUEUE_FULL;
-      if (!is_full || now_ms() >= until_ms) return give_up(error);
-      rd_kafka_poll(client_.get(), kRetryPauseMs);
+std::optional<TransactionWriter::Result> TransactionWriter::send_outputs(const std::vector<Covered>& covered,
+                                                                         int64_t until_ms) {
+  std::unordered_map<PartitionId, const Covered*> by_partition;
+  for (const Covered& each : covered) by_partition.emplace(each.partition, &each);
+  for (Kept& kept : outputs_) {
+    const auto found = by_partition.find(kept.partition);
+    const bool is_covered =
+        found != by_partition.end() && found->second->epoch == kept.epoch && kept.offset < found->second->covered;
+    if (!is_covered) {
+      uncount(kept);
+      continue;
     }
-    ++sent_;
+    if (const auto ended = send(static_cast<const KafkaOutput&>(*kept.output).record(), until_ms)) return ended;
+    kept.is_sent = true;
   }
   return std::nullopt;
 }
 
+std::optional<TransactionWriter::Result> TransactionWriter::send(const OutgoingRecord& record, int64_t until_ms) {
+  while (const ErrorHandle error = produce(client_.get(), record, nullptr)) {
+    const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && now_ms() < until_ms) {
+      rd_kafka_poll(client_.get(), kRetryPauseMs);
+      continue;
+    }
+    if (is_for_good(code)) {
+      undeliverable_ =
+          classify(code, ErrorContext::kProduce,
+                   "an output for " + record.topic + " cannot be delivered: " + rd_kafka_error_string(error.get()));
+    }
+    return give_up(error, until_ms);
+  }
+  return std::nullopt;
+}
+
+// Flushes, too: librdkafka does that before it ends a transaction.
 TransactionWriter::Result TransactionWriter::finish(int64_t until_ms) {
   const ErrorHandle error =
       persist([&](int left_ms) { return rd_kafka_commit_transaction(client_.get(), left_ms); }, until_ms);
-  if (error) {
-    if (rd_kafka_error_is_retriable(error.get()) != 0 && rd_kafka_error_txn_requires_abort(error.get()) == 0) {
-      return Result::kUnanswered;
-    }
-    return give_up(error);
+  if (!error) {
+    state_ = State::kIdle;
+    release(true);
+    return Result::kCommitted;
   }
-  state_ = State::kIdle;
-  release(sent_);
-  ++committed_;
-  return Result::kCommitted;
+  if (rd_kafka_error_is_retriable(error.get()) == 0) return give_up(error, until_ms);
+  note(rd_kafka_error_code(error.get()),
+       std::string("a transaction is not decided yet: ") + rd_kafka_error_string(error.get()));
+  return Result::kUnanswered;
 }
 
 ErrorHandle TransactionWriter::persist(const std::function<rd_kafka_error_t*(int timeout_ms)>& call, int64_t until_ms) {
@@ -140,28 +215,46 @@ ErrorHandle TransactionWriter::persist(const std::function<rd_kafka_error_t*(int
   }
 }
 
-TransactionWriter::Result TransactionWriter::give_up(const ErrorHandle& error) {
-  failure_ = classify(rd_kafka_error_code(error.get()), ErrorContext::kProduce,
-                      std::string("a transaction was not committed: ") + rd_kafka_error_string(error.get()));
-  failure_.fatal = rd_kafka_error_is_fatal(error.get()) != 0;
-  if (failure_.fatal) return Result::kFailed;
-  failure_.retriable = true;
-  return abort();
+TransactionWriter::Result TransactionWriter::give_up(const ErrorHandle& error, int64_t until_ms) {
+  if (rd_kafka_error_is_fatal(error.get()) != 0) return fail(error, "a transaction was not committed: ");
+  note(rd_kafka_error_code(error.get()),
+       std::string("a transaction was aborted: ") + rd_kafka_error_string(error.get()));
+  return abort(until_ms);
 }
 
-TransactionWriter::Result TransactionWriter::abort() {
+// The failure stays that for which it is aborted.
+TransactionWriter::Result TransactionWriter::abort(int64_t until_ms) {
   state_ = State::kAborting;
   const ErrorHandle error = persist([&](int left_ms) { return rd_kafka_abort_transaction(client_.get(), left_ms); },
-                                    now_ms() + kAbortTimeoutMs);
-  if (error && rd_kafka_error_is_retriable(error.get()) != 0) return Result::kUnanswered;
+                                    std::max(until_ms, now_ms() + kAbortTimeoutMs));
+  if (error) {
+    const bool is_to_be_repeated =
+        rd_kafka_error_is_retriable(error.get()) != 0 ||
+        (rd_kafka_error_txn_requires_abort(error.get()) != 0 && rd_kafka_error_is_fatal(error.get()) == 0);
+    if (is_to_be_repeated) return Result::kUnanswered;
+    return fail(error, "a transaction could not be aborted: ");
+  }
   state_ = State::kIdle;
-  release(0);
-  ++aborted_;
-  if (!error) return Result::kAborted;
-  failure_ = classify(rd_kafka_error_code(error.get()), ErrorContext::kProduce,
-                      std::string("a transaction could not be aborted: ") + rd_kafka_error_string(error.get()));
+  release(false);
+  if (!undeliverable_) return Result::kAborted;
+  state_ = State::kFailed;
+  failure_ = *undeliverable_;
   failure_.fatal = true;
   return Result::kFailed;
+}
+
+TransactionWriter::Result TransactionWriter::fail(const ErrorHandle& error, const char* what) {
+  state_ = State::kFailed;
+  note(rd_kafka_error_code(error.get()), std::string(what) + rd_kafka_error_string(error.get()));
+  failure_.retriable = false;
+  failure_.fatal = true;
+  return Result::kFailed;
+}
+
+void TransactionWriter::note(rd_kafka_resp_err_t error, const std::string& text) {
+  failure_ = classify(error, ErrorContext::kProduce, text);
+  failure_.retriable = true;
+  failure_.fatal = false;
 }
 
 }  // namespace laneway

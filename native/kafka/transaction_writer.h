@@ -2,9 +2,12 @@
 // they produced it for.
 //
 // Outputs come out of the dispatcher together with the snapshot that settles their messages, and stay here until their
-// transaction is committed: an aborted one sends them again in the next, and no handler runs again. Outputs of an
-// assignment that ended are forgotten, because their messages' offsets are not committed and will be run by another.
-// A transaction whose commit was not answered in time is asked about again before anything else is sent.
+// transaction is committed: an aborted one sends them again in the next, and no handler runs again. Where the metadata
+// has no room for the whole gap map, the outputs of what it does not cover wait for a later transaction: after a
+// restart their messages would run again. Outputs of an assignment that ended are forgotten, because their messages'
+// offsets are not committed and will be run by another. A transaction whose commit was not answered in time is asked
+// about again before anything else is sent. An output that no repetition could deliver ends the producer: its handler
+// has ended.
 //
 // Threads: everything belongs to the consumer's poll thread.
 #pragma once
@@ -48,7 +51,15 @@ class TransactionWriter {
     kCommitted,
     kAborted,     // nothing of it is visible; the same again later
     kUnanswered,  // the next call asks again
-    kFailed,      // the producer is fenced or has no rights: failure() says why, and the consumer cannot go on
+    kFailed,      // fenced, without rights, or with an output that cannot be delivered: the consumer cannot go on
+  };
+
+  // A partition whose offset and gap map are in a transaction: they say that all its settled messages below `covered`
+  // are.
+  struct Covered {
+    PartitionId partition;
+    uint64_t epoch;
+    Offset covered;
   };
 
   // Checks the properties, which are a producer's, transactional.id among them.
@@ -60,48 +71,56 @@ class TransactionWriter {
   Result prepare(int timeout_ms);
 
   // Keeps these outputs for the next transaction.
-  void add(PartitionId partition, uint64_t epoch, std::vector<std::unique_ptr<Output>> outputs);
+  void add(CommitSnapshot& snapshot);
   // Forgets the outputs of a partition that is no longer assigned.
   void forget(PartitionId partition);
-  bool unanswered() const { return state_ != State::kIdle; }
-  // One transaction with all outputs that were added and these offsets, on behalf of the consumer's group membership.
-  // While unanswered() the offsets are ignored: it is the last transaction that is finished.
-  Result commit(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets, int timeout_ms);
-  // Bytes of the outputs that are no longer kept, since the last call.
+  bool unanswered() const { return state_ == State::kCommitting || state_ == State::kAborting; }
+  // One transaction with these offsets and all outputs that they cover, on behalf of the consumer's group membership.
+  // While unanswered() the arguments are ignored: it is the last transaction that is finished.
+  Result commit(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets,
+                const std::vector<Covered>& covered, int timeout_ms);
+  // Bytes of the outputs that are no longer kept, or that wait for room in a gap map, since the last call. The latter
+  // must not keep messages from being taken, because only those make room; their partition starts nothing above them.
   size_t take_released_bytes() { return std::exchange(released_bytes_, 0); }
+  // Why the last call was not kCommitted.
   const KafkaFailure& failure() const { return failure_; }
 
-  uint64_t committed() const { return committed_; }
-  uint64_t aborted() const { return aborted_; }
-
  private:
-  enum class State { kIdle, kCommitting, kAborting };
+  enum class State { kIdle, kCommitting, kAborting, kFailed };
 
   struct Kept {
     PartitionId partition;
     uint64_t epoch;
+    Offset offset;
     std::unique_ptr<Output> output;
+    bool is_sent = false;       // by the transaction that is open
     bool is_forgotten = false;  // while the transaction that has sent it is not decided
+    bool is_uncounted = false;  // its bytes were released already
   };
 
-  explicit TransactionWriter(ClientHandle client) : client_(std::move(client)) {}
-  Result begin(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets, int64_t until_ms);
-  std::optional<Result> send_outputs(int64_t until_ms);
+  TransactionWriter() = default;
+  static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
+  Result begin(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets,
+               const std::vector<Covered>& covered, int64_t until_ms);
+  std::optional<Result> send_outputs(const std::vector<Covered>& covered, int64_t until_ms);
+  std::optional<Result> send(const OutgoingRecord& record, int64_t until_ms);
   Result finish(int64_t until_ms);
   // Calls until it succeeds, cannot, or the time is over; nullptr: it succeeded.
   ErrorHandle persist(const std::function<rd_kafka_error_t*(int timeout_ms)>& call, int64_t until_ms);
-  Result give_up(const ErrorHandle& error);
-  Result abort();
-  void release(size_t count);
+  Result give_up(const ErrorHandle& error, int64_t until_ms);
+  Result abort(int64_t until_ms);
+  Result fail(const ErrorHandle& error, const char* what);
+  void note(rd_kafka_resp_err_t error, const std::string& text);
+  // Frees what is forgotten, and what was sent where that is committed.
+  void release(bool is_committed);
+  void uncount(Kept& kept);
 
   ClientHandle client_;
   State state_ = State::kIdle;
   std::deque<Kept> outputs_;
-  size_t sent_ = 0;  // of outputs_, by the transaction that is open
   size_t released_bytes_ = 0;
-  uint64_t committed_ = 0;
-  uint64_t aborted_ = 0;
   KafkaFailure failure_;
+  std::optional<KafkaFailure> undeliverable_;  // the first output of the open transaction that was refused for good
 };
 
 }  // namespace laneway

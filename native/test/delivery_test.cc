@@ -340,7 +340,9 @@ bool hold(Harness& harness, const Taken& message, int value) {
 std::vector<int> numbers(const std::vector<CommitSnapshot>& snapshots) {
   std::vector<int> numbers;
   for (const CommitSnapshot& snapshot : snapshots) {
-    for (const auto& output : snapshot.outputs) numbers.push_back(dynamic_cast<const Number&>(*output).value);
+    for (const auto& settled : snapshot.outputs) {
+      numbers.push_back(dynamic_cast<const Number&>(*settled.output).value);
+    }
   }
   return numbers;
 }

@@ -51,7 +51,7 @@ export interface HandlerContext {
    * @throws LanewayError `NOT_TRANSACTIONAL`, `LEASE_LOST` (the partition went to another member, or the handler has
    * ended), or `RECORD_INVALID`
    */
-  send(record: OutgoingRecord): void
+  readonly send: (record: OutgoingRecord) => void
 }
 
 /** Settles its message by returning (or resolving); a throw (or rejection) is a failed attempt. */

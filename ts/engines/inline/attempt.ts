@@ -159,9 +159,12 @@ export class Attempt extends LazySignal implements HandlerContext {
     return this.#batch.firstFailedAt(this.#index)
   }
 
-  send(record: OutgoingRecord): void {
-    requireRunning(this)
-    this.#attempts.send(this.#batch, this.#index, record)
+  /** A function of its own, because handlers take it out of their context: `(message, { send }) => ...`. */
+  get send(): HandlerContext['send'] {
+    return (record) => {
+      requireRunning(this)
+      this.#attempts.send(this.#batch, this.#index, record)
+    }
   }
 }
 
