@@ -86,7 +86,7 @@ void TransactionWriter::on_delivery(rd_kafka_t*, const rd_kafka_message_t* messa
   if (!is_for_good(message->err) || writer->undeliverable_) return;
   writer->undeliverable_ = classify(message->err, ErrorContext::kProduce,
                                     std::string("an output for ") + rd_kafka_topic_name(message->rkt) +
-                                        " cannot be delivered: " + rd_kafka_message_errstr(message));
+                                        " cannot be delivered: " + rd_kafka_err2str(message->err));
 }
 
 TransactionWriter::Result TransactionWriter::prepare(int timeout_ms) {
