@@ -4,6 +4,7 @@
  *   npm test -- --only native        C++ unit tests and the simulation
  *   npm test -- --only ts            TypeScript without a broker
  *   npm test -- --only integration   on a real broker, where Java and Maven are present
+ *   npm test -- --only limits        memory, network, event loop and clean-up at scale (not in a plain `npm test`: minutes)
  *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node (not in a plain
  *                                    `npm test`: it fetches three versions of Node)
  *   npm test -- --seeds 100000       more of the simulation
@@ -18,9 +19,9 @@ import { findTestFiles, runUvuFile } from './run/uvu-tests.mjs'
 import { buildDir } from './setup/paths.mjs'
 import { setUpOrExit } from './setup.mjs'
 
-const PARTS = ['native', 'ts', 'integration', 'packaging']
+const PARTS = ['native', 'ts', 'integration', 'limits', 'packaging']
 const DEFAULT_PARTS = ['native', 'ts', 'integration']
-const DEADLINE_MS = { ts: 2 * 60_000, integration: 10 * 60_000, packaging: 10 * 60_000 }
+const DEADLINE_MS = { ts: 2 * 60_000, integration: 10 * 60_000, limits: 4 * 60_000, packaging: 10 * 60_000 }
 
 const compiledDir = join(buildDir, 'js')
 
@@ -40,11 +41,12 @@ if (unknown.length > 0) {
 /**
  * The part that a test file belongs to: by its folder.
  * @param {string} file
- * @returns {'ts' | 'integration' | 'packaging'}
+ * @returns {'ts' | 'integration' | 'limits' | 'packaging'}
  */
 function partOf(file) {
   const path = relative(compiledDir, file)
   if (/^test\/(integration|broker)\//.test(path)) return 'integration'
+  if (path.startsWith('test/limits/')) return 'limits'
   return path.startsWith('test/packaging/') ? 'packaging' : 'ts'
 }
 

@@ -45,6 +45,7 @@ const channels = {
   fatal: channel('laneway:fatal'),
   warning: channel('laneway:warning'),
   log: channel('laneway:log'),
+  statistics: channel('laneway:statistics'),
 }
 
 /** How many handlers health() names. */
@@ -332,6 +333,9 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
         return
       case 'warning':
         this.#logger.warn(event.message, { code: event.code, kafkaError: event.kafkaError })
+        return
+      case 'statistics':
+        // For who subscribes to its channel.
         return
       case 'fatal':
         this.#fail(fromRaw(event))

@@ -96,6 +96,8 @@ export type RawEvent =
   /** Counted and logged; the consumer goes on by itself. */
   | ({ readonly kind: 'warning' } & RawFailure)
   | { readonly kind: 'log'; readonly level: number; readonly facility: string; readonly message: string }
+  /** librdkafka's statistics, where `statistics.interval.ms` is set. */
+  | { readonly kind: 'statistics'; readonly json: string }
 
 /** How a message ended. Values are shared with native/core/dispatcher.h. */
 export const Outcome = {

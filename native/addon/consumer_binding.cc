@@ -158,6 +158,12 @@ struct EventToJs {
     object.Set("message", event.message);
     return object;
   }
+
+  Napi::Object operator()(const StatisticsEvent& event) const {
+    Napi::Object object = made("statistics");
+    object.Set("json", event.json);
+    return object;
+  }
 };
 
 template <typename Enum>

@@ -24,10 +24,13 @@ ProducerBinding::ProducerBinding(const Napi::CallbackInfo& info) : Napi::ObjectW
   auto made = Producer::create(to_properties(info[0].As<Napi::Object>()));
   if (const auto* failure = std::get_if<KafkaFailure>(&made)) throw_failure(info.Env(), *failure);
   producer_ = std::move(std::get<std::unique_ptr<Producer>>(made));
-  info.Env().AddCleanupHook([weak = std::weak_ptr<Producer>(producer_)] {
-    if (const auto producer = weak.lock()) producer->close();
-  });
+  napi_add_env_cleanup_hook(info.Env(), &ProducerBinding::on_environment_end, this);
 }
+
+// A hook that has run already is not found, which is no failure.
+ProducerBinding::~ProducerBinding() { napi_remove_env_cleanup_hook(Env(), &ProducerBinding::on_environment_end, this); }
+
+void ProducerBinding::on_environment_end(void* binding) { static_cast<ProducerBinding*>(binding)->producer_->close(); }
 
 Napi::Value ProducerBinding::produce(const Napi::CallbackInfo& info) {
   const auto failure = producer_->send(to_record(info, 0));

@@ -14,8 +14,11 @@ class ProducerBinding : public Napi::ObjectWrap<ProducerBinding> {
   static Napi::Function define(Napi::Env env);
 
   explicit ProducerBinding(const Napi::CallbackInfo& info);
+  ~ProducerBinding() override;
 
  private:
+  static void on_environment_end(void* binding);
+
   Napi::Value produce(const Napi::CallbackInfo& info);
   Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
@@ -23,7 +26,7 @@ class ProducerBinding : public Napi::ObjectWrap<ProducerBinding> {
   Napi::Value failed(const Napi::CallbackInfo& info);
   Napi::Value queued(const Napi::CallbackInfo& info);
 
-  // Shared with pending promises and with the environment's clean-up.
+  // Shared with pending promises.
   std::shared_ptr<Producer> producer_;
 };
 

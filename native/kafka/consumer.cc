@@ -74,6 +74,7 @@ std::optional<KafkaFailure> Consumer::start() {
   rd_kafka_conf_set_rebalance_cb(conf.get(), &Consumer::on_rebalance);
   rd_kafka_conf_set_log_cb(conf.get(), &Consumer::on_log);
   rd_kafka_conf_set_error_cb(conf.get(), &Consumer::on_error);
+  rd_kafka_conf_set_stats_cb(conf.get(), &Consumer::on_statistics);
   char reason[512];
   client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), reason, sizeof reason);
   if (client_ == nullptr) return config_failure(reason);
@@ -290,6 +291,12 @@ void Consumer::on_error(rd_kafka_t* client, int error, const char* reason, void*
 void Consumer::on_log(const rd_kafka_t* client, int level, const char* facility, const char* message) {
   const auto* consumer = static_cast<const Consumer*>(rd_kafka_opaque(client));
   if (consumer != nullptr) consumer->listener_(LogEvent{level, facility, message});
+}
+
+// librdkafka frees the text when this returns 0.
+int Consumer::on_statistics(rd_kafka_t* /*client*/, char* json, size_t size, void* opaque) {
+  static_cast<Consumer*>(opaque)->listener_(StatisticsEvent{std::string(json, size)});
+  return 0;
 }
 
 // --- Rebalance -------------------------------------------------------------------------------------------------------

@@ -94,7 +94,12 @@ struct LogEvent {
   std::string facility;
   std::string message;
 };
-using ConsumerEvent = std::variant<AssignedEvent, RevokedEvent, CommittedEvent, FailureEvent, LogEvent>;
+// librdkafka's own, where statistics.interval.ms is set: see its STATISTICS.md.
+struct StatisticsEvent {
+  std::string json;
+};
+using ConsumerEvent =
+    std::variant<AssignedEvent, RevokedEvent, CommittedEvent, FailureEvent, LogEvent, StatisticsEvent>;
 
 struct ConsumerPartitionStats {
   TopicPartition at;
@@ -165,6 +170,7 @@ class Consumer {
                            void* opaque);
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* message);
   static void on_error(rd_kafka_t* client, int error, const char* reason, void* opaque);
+  static int on_statistics(rd_kafka_t* client, char* json, size_t size, void* opaque);
 
   struct CommitState {
     Offset committed = -1;
