@@ -129,7 +129,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
       lingerMs: linger,
       handler: this.#decoding<BatchHandler<never>, BatchHandler>(handler, decodingBatchHandler),
     }
-    await this.#raw.close()
+    // The one before it was never started, and has nothing that would have to be closed.
     this.#raw = this.#createRaw(batches, sameKey)
     await this.#run({ handler: () => undefined, batches })
   }
@@ -215,7 +215,6 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
           transactions: transactional
             ? { ...properties, ...toProperties(transactional.kafka), 'transactional.id': transactional.id }
             : null,
-          onEvent: (event) => this.#onEvent(event),
         }),
     )
   }
@@ -249,7 +248,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
   }
 
   async #start(handling: Pick<EngineHost, 'handler' | 'batches'>): Promise<void> {
-    translate(() => this.#raw.start())
+    translate(() => this.#raw.start((event) => this.#onEvent(event)))
     await this.#config.engine.start(this.#hostFor(handling))
   }
 

@@ -66,8 +66,6 @@ export interface RawConsumerOptions {
   readonly deadLetters: Readonly<Record<string, string>> | null
   /** Properties of the transactional producer, likewise. null: none. */
   readonly transactions: Readonly<Record<string, string>> | null
-  /** Called on the main thread for everything that is not a message. */
-  readonly onEvent: (event: RawEvent) => void
 }
 
 export interface RawAssignedPartition {
@@ -255,8 +253,11 @@ export interface RawStats {
 }
 
 export interface RawConsumer {
-  /** Subscribes and starts the native threads. */
-  start(): void
+  /**
+   * Subscribes and starts the native threads; once. `onEvent` is called on this thread for everything that is not a
+   * message. A consumer that was not started needs no close().
+   */
+  start(onEvent: (event: RawEvent) => void): void
   /** `onReady` is called on the attaching thread, coalesced, only after a take returned null. */
   attach(onReady: () => void): RawTaker
   /** The topic and partition behind a batch's partition id; ids never change their meaning within a consumer. */
