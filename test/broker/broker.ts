@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { javaProgram, kafkaClasspath } from './kafka-jars.js'
 import { runToEnd } from './run-to-end.js'
-import { createTopic, isAnswering, type TopicOptions } from './topic-admin.js'
+import { configureTopic, createTopic, deleteRecords, isAnswering, type TopicOptions } from './topic-admin.js'
 
 export { type BrokerAvailability, brokerAvailability, kafkaVersion } from './kafka-jars.js'
 export type { TopicOptions } from './topic-admin.js'
@@ -56,6 +56,10 @@ export interface Broker extends AsyncDisposable {
   readonly folder: string
   /** Creates a topic and waits until every partition has a leader. */
   createTopic(name: string, options?: TopicOptions): Promise<void>
+  /** Sets properties of a topic, also while it is in use. */
+  configureTopic(name: string, config: NonNullable<TopicOptions['config']>): Promise<void>
+  /** Deletes the records of a partition below an offset: its log then starts there. */
+  deleteRecords(topic: string, partition: number, before: number): Promise<void>
   /** Ends the broker process and leaves its data; `SIGKILL` is a crash. */
   halt(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
   /** `halt()` where it still runs, then starts it again on the same port with the same data. */
@@ -197,6 +201,14 @@ class KafkaBroker implements Broker {
 
   createTopic(name: string, options: TopicOptions = {}): Promise<void> {
     return createTopic({ host: HOST, port: this.port }, name, options, TOPIC_DEADLINE_MS)
+  }
+
+  configureTopic(name: string, config: NonNullable<TopicOptions['config']>): Promise<void> {
+    return configureTopic({ host: HOST, port: this.port }, name, config, TOPIC_DEADLINE_MS)
+  }
+
+  deleteRecords(topic: string, partition: number, before: number): Promise<void> {
+    return deleteRecords({ host: HOST, port: this.port }, { topic, partition, before }, TOPIC_DEADLINE_MS)
   }
 
   async format(): Promise<void> {

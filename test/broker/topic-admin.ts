@@ -1,8 +1,9 @@
 /**
  * The little of Kafka's wire protocol that the fixture needs: is the broker answering, create a topic and wait until
- * every partition has a leader, delete it. Written by hand (CreateTopics v2, DeleteTopics v1, Metadata v1: fixed-width
- * fields, no tags) because a client library in the fixture would be the very thing under test, and Kafka's own tools
- * take seconds per call. One connection per call, every call has a deadline.
+ * every partition has a leader, configure it, delete it or the beginning of its log. Written by hand (CreateTopics v2,
+ * DeleteTopics v1, DeleteRecords v0, IncrementalAlterConfigs v0, Metadata v1: fixed-width fields, no tags) because a
+ * client library in the fixture would be the very thing under test, and Kafka's own tools take seconds per call. One
+ * connection per call, every call has a deadline.
  */
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,6 +11,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 const METADATA = { key: 3, version: 1 } as const
 const CREATE_TOPICS = { key: 19, version: 2 } as const
 const DELETE_TOPICS = { key: 20, version: 1 } as const
+const DELETE_RECORDS = { key: 21, version: 0 } as const
+const INCREMENTAL_ALTER_CONFIGS = { key: 44, version: 0 } as const
+const TOPIC_RESOURCE = 2
+const SET = 0
 const TOPIC_ALREADY_EXISTS = 36
 const POLL_MS = 20
 
@@ -45,6 +50,13 @@ class RequestWriter {
   int32(value: number): this {
     const part = Buffer.alloc(4)
     part.writeInt32BE(value)
+    this.#parts.push(part)
+    return this
+  }
+
+  int64(value: number): this {
+    const part = Buffer.alloc(8)
+    part.writeBigInt64BE(BigInt(value))
     this.#parts.push(part)
     return this
   }
@@ -207,5 +219,48 @@ export async function deleteTopic(endpoint: Endpoint, name: string, deadlineMs: 
     return response.int16()
   })) {
     if (code !== 0) throw new Error(`topic ${name} could not be deleted: Kafka error ${code}`)
+  }
+}
+
+/** Sets properties of a topic, also while it is in use. */
+export async function configureTopic(
+  endpoint: Endpoint,
+  name: string,
+  config: NonNullable<TopicOptions['config']>,
+  deadlineMs: number,
+): Promise<void> {
+  const settings = Object.entries(config)
+  const body = new RequestWriter().int32(1).int8(TOPIC_RESOURCE).string(name).int32(settings.length)
+  for (const [key, value] of settings) body.string(key).int8(SET).string(String(value))
+  const response = await call(endpoint, INCREMENTAL_ALTER_CONFIGS, body.int8(0).finish(), deadlineMs)
+  response.skip(4)
+  for (const { code, message } of response.list(() => {
+    const refusal = { code: response.int16(), message: response.string() }
+    response.skip(1)
+    response.string()
+    return refusal
+  })) {
+    if (code !== 0) throw new Error(`topic ${name} could not be configured: Kafka error ${code} ${message}`)
+  }
+}
+
+/** Deletes the records of a partition below an offset: its log then starts there. */
+export async function deleteRecords(
+  endpoint: Endpoint,
+  { topic, partition, before }: { readonly topic: string; readonly partition: number; readonly before: number },
+  deadlineMs: number,
+): Promise<void> {
+  const body = new RequestWriter().int32(1).string(topic).int32(1).int32(partition).int64(before).int32(deadlineMs)
+  const response = await call(endpoint, DELETE_RECORDS, body.finish(), deadlineMs)
+  response.skip(4)
+  const codes = response.list(() => {
+    response.string()
+    return response.list(() => {
+      response.skip(4 + 8)
+      return response.int16()
+    })
+  })
+  for (const code of codes.flat()) {
+    if (code !== 0) throw new Error(`${topic} [${partition}] could not be shortened: Kafka error ${code}`)
   }
 }
