@@ -225,7 +225,7 @@ export const schema = z
       .meta({ description: 'ms that a revoke waits for running handlers; must be below `max.poll.interval.ms`' }),
     closeTimeout: milliseconds(MAX_TIMEOUT_MS)
       .default(30_000)
-      .meta({ description: 'ms that close() waits for running handlers' }),
+      .meta({ description: 'ms that close() waits for running handlers and dead letters' }),
     retry: retry.prefault({}),
     handlerTimeout: milliseconds(MAX_TIMEOUT_MS).default(0).meta({
       description: 'ms until the signal of an asynchronous handler fires; it has failed when it ends. 0: never',

@@ -22,7 +22,10 @@ import type { BatchHandler, BatchPlan, EngineHost, Handler, Message, StopMode } 
 import type { Logger } from './ports/logger.js'
 
 export interface CloseOptions {
-  /** `drain` (default): running handlers may end. `abort`: their signals fire, and they are not waited for. */
+  /**
+   * `drain` (default): running handlers may end, and dead letters arrive. `abort`: the handlers' signals fire, and
+   * nothing is waited for.
+   */
   readonly mode?: StopMode
   /** ms that `drain` waits before it aborts, at most a day. Default: the option `closeTimeout`. */
   readonly deadline?: number
@@ -48,6 +51,8 @@ const channels = {
   statistics: channel('laneway:statistics'),
 }
 
+/** How long close() waits for dead letters before it looks whether it is still to wait. */
+const DRAIN_SLICE_MS = 50
 /** How many handlers health() names. */
 const LONGEST_RUNNING = 10
 
@@ -84,10 +89,10 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
   #state: 'new' | 'running' | 'closed' = 'new'
   #wasAssigned = false
   #isOver = false
+  #isAborted = false
   #closing: Promise<void> | undefined
   #failure: LanewayError | undefined
   #finish: () => void = () => undefined
-  #abortDrain: () => void = () => undefined
 
   /** @throws LanewayError `CONFIG_INVALID`: every wrong option is named; nothing is connected yet */
   constructor(options: ParallelConsumerOptions<D>) {
@@ -149,7 +154,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
       this.#closing = this.#close(running, mode, deadline)
       this.#finish()
     } else if (mode === 'abort') {
-      this.#abortDrain()
+      this.#isAborted = true
       await this.#config.engine.stop('abort', 0)
     }
     await this.#closing
@@ -265,16 +270,19 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
 
   async #stopEngine(mode: StopMode, deadline: number): Promise<void> {
     const { engine } = this.#config
-    const startedAt = performance.now()
+    const until = performance.now() + deadline
     await engine.stop(mode, deadline)
     if (mode === 'abort') return
-    // Dead letters that are on their way: their messages are settled when they arrive.
-    const left = Math.max(deadline - (performance.now() - startedAt), 0)
-    const aborted = new Promise<void>((resolve) => {
-      this.#abortDrain = resolve
-    })
-    await Promise.race([this.#raw.drained(left), aborted])
+    await this.#deliverDeadLetters(until)
     await engine.stop('abort', 0)
+  }
+
+  /** Letters that are on their way would be sent again after a restart; in slices, because an abort may follow. */
+  async #deliverDeadLetters(until: number): Promise<void> {
+    if (this.#config.deadLetter === undefined) return
+    for (let left = until - performance.now(); left > 0 && !this.#isAborted; left = until - performance.now()) {
+      if (await this.#raw.drained(Math.min(left, DRAIN_SLICE_MS))) return
+    }
   }
 
   #hostFor(handling: Pick<EngineHost, 'handler' | 'batches'>): EngineHost {

@@ -165,6 +165,8 @@ export abstract class Executor {
         return true
       case 'deadLetter': {
         const { topic, withPayload, headers } = decision.letter
+        // It gives back what is leased after it in its lane: what of that is settled already must be so there, too.
+        this.#flush()
         this.#taker.deadLetter(batch.firstLease + index, batch.slots[index] ?? 0, topic, withPayload, headers)
         return false
       }
