@@ -11,7 +11,7 @@ namespace laneway::simulation {
 
 World::World(uint64_t seed, bool verbose, Coverage& coverage)
     : random_(seed), verbose_(verbose), coverage_(coverage), traffic_(random_) {
-  options_.order = static_cast<Order>(random_.below(3));
+  options_.order = random_.chance(60) ? Order::kKey : (random_.chance(50) ? Order::kPartition : Order::kNone);
   options_.concurrency = static_cast<uint32_t>(random_.between(1, 8));
   options_.max_buffered_messages = static_cast<size_t>(random_.between(1, 60));
   options_.max_buffered_bytes = static_cast<size_t>(random_.chance(50) ? random_.between(1, 8'000) : 100'000);
@@ -28,7 +28,8 @@ World::World(uint64_t seed, bool verbose, Coverage& coverage)
   options_.max_run_bytes = random_.chance(20) ? random_.below(300) + 1 : SIZE_MAX;
   options_.whole_runs = random_.chance(20);
   options_.linger_ms = random_.chance(15) ? random_.between(1, 60) : 0;
-  options_.poison_after = random_.chance(25) ? static_cast<uint32_t>(random_.between(1, 3)) : 0;
+  options_.poison_after =
+      options_.order == Order::kKey && random_.chance(40) ? static_cast<uint32_t>(random_.between(1, 3)) : 0;
   options_.poison_cool_down_ms = random_.between(1, 400);
   options_.poison_is_taken = random_.chance(50);
   options_.max_output_bytes = random_.chance(40) ? random_.below(300) + 1 : 1'000'000;
@@ -38,7 +39,9 @@ World::World(uint64_t seed, bool verbose, Coverage& coverage)
   habits_.retried = troubled ? static_cast<unsigned>(random_.below(30)) : 0;
   habits_.released = troubled ? static_cast<unsigned>(random_.below(10)) : 0;
   habits_.dropped = troubled ? 5 : 0;
-  habits_.dead_lettered = random_.chance(40) ? static_cast<unsigned>(random_.below(15)) : 0;
+  // Else few keys would fail often enough in a row.
+  if (options_.poison_after != 0) habits_.retried += 30;
+  habits_.dead_lettered = random_.chance(40) ? static_cast<unsigned>(random_.below(30)) : 0;
   habits_.blocked = random_.chance(15) ? 2 : 0;
   habits_.handler_timeout_ms = random_.chance(30) ? random_.between(20, 300) : 0;
   habits_.stalls = random_.chance(40);

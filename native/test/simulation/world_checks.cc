@@ -74,7 +74,7 @@ void World::check_counts(const DispatcherStats& stats) const {
   equal("P5", "P5", "buffered bytes", stats.buffered_bytes, bytes);
   equal("P2", "P5", "lanes", stats.lanes, lanes);
   equal("P5", "P6", "executed lanes", stats.executing_lanes, executing);
-  equal("P6", "P5", "lanes with a timer", stats.waiting_lanes, closed);
+  equal("P6", "P6", "lanes with a timer", stats.waiting_lanes, closed);
   equal("P2", "P6", "blocked lanes", stats.blocked_lanes, blocked);
   equal("P8", "P5", "withheld messages", stats.withheld, withheld);
   equal("P5", "P6", "bytes of outputs", stats.output_bytes, output_bytes_);

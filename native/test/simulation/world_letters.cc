@@ -93,13 +93,13 @@ void World::deliver_letters(bool healthy) {
       cover(Event::kLetterFailed);
       letter.due_ms = now_ms_ + random_.between(1, 200);
       letters_.push_back(letter);
-    } else if (what < 30) {
+    } else if (what < 35) {
       cover(Event::kLetterReturned);
       settle_withheld(letter.held, Outcome::kReleased);
-    } else if (what < 40) {
+    } else if (what < 45) {
       cover(Event::kLetterAnswerLost);
       letters_.push_back(letter);
-    } else if (what < 55) {
+    } else if (what < 60) {
       cover(Event::kLetterAcknowledged);
       letter.is_acknowledged = true;
       letters_.push_back(letter);
