@@ -194,7 +194,7 @@ constexpr std::array<const char*, kEvents> kEventNames = {
     "transactions undecided",
     "undecided transactions that were committed",
     "undecided transactions that were not",
-    "partitions kept out of a transaction",
+    "outputs above a cut map that wait",
     "gap maps cut from the top",
     "gap maps near the limit",
     "gap maps refused by the broker",

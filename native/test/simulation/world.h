@@ -63,6 +63,7 @@ class World {
   struct Kept {
     PartitionId partition;
     uint64_t epoch;
+    Offset offset;
     std::unique_ptr<Output> output;
     const Record& record() const { return static_cast<const SentOutput&>(*output).record; }
   };
@@ -85,6 +86,9 @@ class World {
     uint32_t generation;  // of the log, as far as this consumer has noticed
     bool draining = false;
     bool full = false;
+    // What the last transaction said: what is settled below the end of its map has its outputs out.
+    Offset committed = -1;
+    Offset covered = -1;
     bool window_refused = false;  // paused because of the window, and nothing was settled since
   };
   // How the group hands partitions over.
@@ -186,7 +190,6 @@ class World {
   bool read_letter(const Held& held);
   bool has_output(const Held& held) const;
   void hold_output(const Held& held, size_t size);
-  void discard_output(const Held& held);
 
   void commit(bool healthy);
   void send(const CommitSnapshot& snapshot);

@@ -32,14 +32,20 @@ void World::commit(bool healthy) {
 }
 
 // Exactly once: one transaction carries offsets and gap maps of some partitions, and the outputs of their settled
-// messages. A partition whose map does not fit stays out, with its outputs: what a cut map does not say would be run
-// again, and its outputs would be seen again.
+// messages, as far as the maps go. Outputs above a map that is cut wait: what it does not say would be run again, and
+// its outputs would be seen again.
 void World::commit_transaction(std::vector<CommitSnapshot> snapshots, bool healthy) {
   if (undecided_) decide();
   for (CommitSnapshot& snapshot : snapshots) {
-    for (auto& output : snapshot.outputs) kept_.push_back({snapshot.partition, snapshot.epoch, std::move(output)});
+    for (auto& [offset, output] : snapshot.outputs) {
+      kept_.push_back({snapshot.partition, snapshot.epoch, offset, std::move(output)});
+    }
     send(snapshot);
-    if (sent_.back().encoded.covered == sent_.back().map.length) continue;
+    const SentCommit& commit = sent_.back();
+    // A shorter map than the last one takes back what it said.
+    const Assignment& assignment = *assigned_[snapshot.partition];
+    const bool is_rewound = commit.map.base < assignment.committed;
+    if (is_rewound || commit.map.base + commit.encoded.covered >= assignment.covered) continue;
     cover(Event::kHeldBack);
     sent_.pop_back();
     dispatcher_->mark_changed(snapshot.partition, snapshot.epoch);
@@ -49,9 +55,14 @@ void World::commit_transaction(std::vector<CommitSnapshot> snapshots, bool healt
   sent_.clear();
   std::vector<Kept> outputs;
   for (Kept& kept : kept_) {
-    const bool is_in = std::any_of(commits.begin(), commits.end(),
-                                   [&](const SentCommit& commit) { return commit.partition == kept.partition; });
-    if (is_in) outputs.push_back(std::move(kept));
+    const auto commit = std::find_if(commits.begin(), commits.end(),
+                                     [&](const SentCommit& each) { return each.partition == kept.partition; });
+    if (commit == commits.end()) continue;
+    if (kept.offset >= commit->map.base + commit->encoded.covered) {
+      cover(Event::kHeldBack);
+      continue;
+    }
+    outputs.push_back(std::move(kept));
   }
   std::erase_if(kept_, [](const Kept& kept) { return kept.output == nullptr; });
 
@@ -97,6 +108,12 @@ void World::decide() {
   undecided_.reset();
   if (transaction.is_committed) {
     cover(Event::kTransaction);
+    for (const SentCommit& commit : transaction.commits) {
+      auto& assignment = assigned_[commit.partition];
+      if (!assignment || assignment->epoch != commit.epoch) continue;
+      assignment->committed = commit.map.base;
+      assignment->covered = commit.map.base + commit.encoded.covered;
+    }
     return release_outputs(std::move(transaction.outputs));
   }
   trace("transaction aborted");

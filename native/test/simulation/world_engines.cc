@@ -120,7 +120,6 @@ void World::settle_some(size_t number) {
     engine.held.erase(engine.held.begin() + static_cast<std::ptrdiff_t>(index));
     const size_t what = random_.below(100);
     if (is_transactional_ && random_.chance(80)) hold_output(held, random_.below(40) + 1);
-    if (is_transactional_ && random_.chance(5)) discard_output(held);
     if (held.poisoned || random_.chance(habits_.dead_lettered)) {
       settle_planned();
       withhold(held);

@@ -84,12 +84,16 @@ void World::assign(PartitionId id) {
   } else {
     cover(map->empty() ? Event::kAssignedWithOffset : Event::kAssignedWithMap);
   }
+  const Offset committed = map ? map->base : -1;
+  const Offset covered = map ? map->base + map->length : -1;
   const uint64_t epoch = dispatcher_->assign(id, map);
   if (epoch <= last_epoch_) broken("P4", "epoch %lld is given again", number(epoch));
   last_epoch_ = epoch;
   positions_[id] = map ? std::max(map->base, log.start()) : log.start();
   assigned_[id].emplace(
       Assignment{epoch, {{options_, traffic_.keys(), told_ms_}, breakers_[id], std::move(map)}, log.generation()});
+  assigned_[id]->committed = committed;
+  assigned_[id]->covered = covered;
   trace("assign %u epoch %lld from %lld", id, number(epoch), number(positions_[id]));
 }
 

@@ -132,9 +132,4 @@ void World::hold_output(const Held& held, size_t size) {
   outputs_.insert(held.lease);
 }
 
-void World::discard_output(const Held& held) {
-  dispatcher_->discard_outputs(held.lease);
-  outputs_.erase(held.lease);
-}
-
 }  // namespace laneway::simulation
