@@ -23,8 +23,6 @@ void cross(Napi::Env env, Napi::Function on_event, std::nullptr_t*, Crossing* da
   if (env != nullptr) (*owned)(env, on_event);
 }
 
-constexpr const char* kOnEvent = "onEvent";
-
 using EventFunction = Napi::TypedThreadSafeFunction<std::nullptr_t, Crossing, cross>;
 
 }  // namespace
@@ -308,8 +306,6 @@ Napi::Function ConsumerBinding::define(Napi::Env env) {
 ConsumerBinding::ConsumerBinding(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ConsumerBinding>(info) {
   const auto options = info[0].As<Napi::Object>();
   handle_ = std::make_shared<ConsumerHandle>(info.Env(), to_options(options));
-  // Not in a native reference before start(): it refers to whoever holds this object, which could never be collected.
-  info.This().As<Napi::Object>().DefineProperty(Napi::PropertyDescriptor::Value(kOnEvent, options.Get(kOnEvent)));
 }
 
 ConsumerBinding::~ConsumerBinding() {
@@ -317,7 +313,7 @@ ConsumerBinding::~ConsumerBinding() {
 }
 
 Napi::Value ConsumerBinding::start(const Napi::CallbackInfo& info) {
-  handle_->open(info.Env(), Value().Get(kOnEvent).As<Napi::Function>());
+  handle_->open(info.Env(), info[0].As<Napi::Function>());
   // Not collected while it runs.
   Ref();
   started_ = true;
