@@ -259,6 +259,12 @@ breaks('knows its losses', 'a start in an epoch that was never assigned', () =>
   finish(begun().run({ member: 'one', epoch: 7, offset: 0, from: 15, to: 16 }), 'one', 20),
 )
 
+breaks('losses explained', 'a partition is lost, and nothing had silenced its member', () =>
+  finish(begun().revoked(15, 'one', 'lost').fault('short-stop', 'one', 11, 14).assigned(16, 'one', 2), 'one', 20, {
+    epoch: 2,
+  }),
+)
+
 // --- Duplicates --------------------------------------------------------------------------------------------------------
 
 holds(

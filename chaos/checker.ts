@@ -29,6 +29,7 @@ export const PROPERTIES = {
   'nothing committed again': 'what was settled and committed does not run again',
   'commit below unsettled': 'neither offset nor gap map of a commit covers what was not completed, nor goes back',
   'knows its losses': 'nothing starts in an epoch that its process knows to be over',
+  'losses explained': 'a partition is lost only where its member could not reach its group for about a session',
   'waits for handlers': 'a revoke in order waits for running handlers until its timeout',
   'no end by itself': 'no process ends but by a fault, and each ends when it is asked to',
 } as const
@@ -317,7 +318,19 @@ export class Checker {
   }
 
   #revoked(writer: string, event: EventOf<'revoked'>): void {
-    if (event.lost) return
+    if (event.lost) this.#checkLosses(writer, event)
+    else this.#checkHandlers(writer, event)
+  }
+
+  #checkLosses(writer: string, { mono, partitions }: EventOf<'revoked'>): void {
+    for (const partition of partitions) {
+      const epoch = this.#ownership.of(partition).find((each) => each.member === writer && each.endedAt === mono)
+      if (epoch === undefined || this.#fences.isExplainedLoss(epoch)) continue
+      this.#violates('losses explained', `${nameOf(epoch)} lost partition ${partition} at ${mono}, without a cause`)
+    }
+  }
+
+  #checkHandlers(writer: string, event: EventOf<'revoked'>): void {
     const revoked = new Set(event.partitions)
     for (const { start, epoch } of this.#running.values()) {
       if (epoch.member !== writer || epoch.endedAt !== event.mono || !revoked.has(epoch.partition)) continue

@@ -97,6 +97,11 @@ export class Fences {
     return warnings.some(({ mono }) => near(mono))
   }
 
+  /** Whether the group had reason to go on without the member when it told it so. */
+  isExplainedLoss(epoch: Epoch): boolean {
+    return this.#wasSilent(epoch.member, epoch.endedAt)
+  }
+
   #wasKilledBefore(older: Epoch, younger: Epoch): boolean {
     const killedAt = this.#ownership.lives.get(older.member)?.killedAt
     if (killedAt === undefined) return false
