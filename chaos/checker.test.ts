@@ -117,6 +117,11 @@ breaks('drained', 'the group stays behind the end', () => {
   return finish(begun(), 'one', 20).drained(70_000, 3)
 })
 
+test('the longest stall counts what was never completed, until the driver gave up', () => {
+  const story = begun().run({ member: 'one', offset: 0, from: 20, to: 1_000 }).closed(60_900, 'one')
+  assert.is(check(story.drained(61_000, 1)).longestStallMs, 60_000)
+})
+
 breaks('drained', 'the driver gave up before it saw the end', () => {
   const story = begun()
   for (const offset of [0, 1, 2, 3]) story.run({ member: 'one', offset, from: 20 + offset * 10, to: 25 + offset * 10 })

@@ -158,6 +158,7 @@ export class Checker {
         break
       case 'drained':
         this.#drained = event
+        this.#messages.end(event.mono)
     }
   }
 

@@ -27,6 +27,7 @@ interface ChaosOptions {
 }
 
 const MS_PER_MINUTE = 60_000
+const BROKER_LOG_LINES = 20_000
 
 const say = (line: string): void => void process.stderr.write(`chaos: ${line}\n`)
 
@@ -52,6 +53,8 @@ async function runPhases(options: ChaosOptions, folder: string): Promise<PhaseRe
   for (const protocol of options.only) {
     const plan = { protocol, seed, durationMs, rate, members, topic, folder: join(folder, protocol) }
     results.push(await runPhase(plan, broker, proxy, say))
+    // What a group did not tell its members may stand there.
+    await writeFile(join(plan.folder, 'broker.log'), broker.logTail(BROKER_LOG_LINES))
   }
   return results
 }

@@ -111,6 +111,13 @@ export class Messages {
     log.waitingSince = log.arrived > log.completed ? completion.endedAt : Number.POSITIVE_INFINITY
   }
 
+  /** Nothing more comes: what still waits has waited until now. */
+  end(mono: number): void {
+    for (const { waitingSince } of this.#logs.values()) {
+      if (Number.isFinite(waitingSince)) this.longestStall = Math.max(this.longestStall, mono - waitingSince)
+    }
+  }
+
   /** The first one. */
   completion(partition: number, offset: number): Completion | undefined {
     return this.#log(partition).completions[offset]
