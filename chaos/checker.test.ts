@@ -88,6 +88,10 @@ holds(
 
 holds('a partition moves in order', () => oneLeaves(finish(handedOver(), 'two', 1010, { from: 1 })))
 
+holds('a partition that was given up again at once, noted a little after the next owner got it', () =>
+  oneLeaves(finish(new Story(KEYS).assigned(10, 'two', 1).assigned(12, 'one', 1).revoked(15, 'one'), 'two', 20)),
+)
+
 holds('what the gap map has as settled is not run again', () => {
   const story = begun()
     .run({ member: 'one', offset: 1, from: 20, to: 30 })

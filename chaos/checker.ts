@@ -93,7 +93,7 @@ export class Checker {
 
   constructor(ledgers: readonly Ledger[], timing: Timing) {
     this.#ledgers = ledgers
-    this.#ownership = new Ownership(ledgers)
+    this.#ownership = new Ownership(ledgers, timing.eventMs * 1000)
     this.#fences = new Fences(this.#ownership, timing)
     this.#messages = new Messages(ledgers)
   }

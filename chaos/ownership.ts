@@ -21,7 +21,7 @@ export interface Epoch {
   readonly member: string
   readonly partition: number
   readonly number: number
-  readonly assignedAt: number
+  assignedAt: number
   /** What the member read as the group's offset; -1: there was none, or it could not be read. */
   readonly committed: number
   endedAt: number
@@ -69,13 +69,16 @@ export class Ownership {
   /** Of everybody. */
   readonly #disturbances: Span[] = []
 
-  /** @param ledgers of one phase; the driver's is called `driver` */
-  constructor(ledgers: readonly Ledger[]) {
+  /**
+   * @param ledgers of one phase; the driver's is called `driver`
+   * @param eventUs what an event may take to its ledger
+   */
+  constructor(ledgers: readonly Ledger[], eventUs: number) {
     const members = ledgers.filter(({ writer }) => writer !== 'driver')
     this.lives = new Map(members.map(({ writer }) => [writer, newLife()]))
     for (const ledger of members) this.#readMember(ledger)
     for (const ledger of ledgers) if (ledger.writer === 'driver') this.#readDriver(ledger)
-    for (const epochs of this.#byPartition.values()) epochs.sort((a, b) => a.assignedAt - b.assignedAt)
+    for (const epochs of this.#byPartition.values()) this.#putInOrder(epochs, eventUs)
   }
 
   find(member: string, partition: number, number: number): Epoch | undefined {
@@ -98,6 +101,17 @@ export class Ownership {
   disturbances(member: string, { from, to }: Span): Span[] {
     const own = this.lives.get(member)?.disturbances ?? []
     return [...this.#disturbances, ...own].filter((each) => each.from <= to && each.to >= from)
+  }
+
+  /** One that was given up in order at about the time at which another began came before it, and was noted late. */
+  #putInOrder(epochs: Epoch[], eventUs: number): void {
+    for (const brief of epochs) {
+      const isFollower = (each: Epoch) =>
+        each.member !== brief.member && each.assignedAt < brief.assignedAt && each.endedAt > brief.endedAt
+      const follower = epochs.find((each) => isFollower(each) && brief.endedAt <= each.assignedAt + eventUs)
+      if (brief.end === 'revoked' && follower !== undefined) brief.assignedAt = follower.assignedAt - 1
+    }
+    epochs.sort((a, b) => a.assignedAt - b.assignedAt)
   }
 
   #readMember({ writer, events }: Ledger): void {
