@@ -40,6 +40,10 @@ export class EpochEngine implements Engine {
     return this.#inner.stop(mode, deadlineMs)
   }
 
+  fence(partitions: readonly { readonly topic: string; readonly partition: number }[]): void {
+    this.#inner.fence?.(partitions)
+  }
+
   /** @throws Error where the message came with no take: the harness would attribute it wrongly */
   originOf(message: Message): Origin {
     const take = message.value === null ? undefined : this.#takes.get(message.value.buffer)

@@ -333,6 +333,7 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
         this.#logger.info('partitions assigned', { partitions: event.partitions })
         return
       case 'revoked':
+        this.#config.engine.fence?.(event.partitions)
         this.#logger.info(event.lost ? 'partitions lost' : 'partitions revoked', { partitions: event.partitions })
         return
       case 'committed':

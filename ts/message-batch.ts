@@ -30,6 +30,8 @@ export class MessageBatch {
   readonly runStarts: Uint32Array
   readonly runPartitions: Uint32Array
   readonly buffer: ArrayBuffer
+  /** The engine's own note: how many fences there had been when it was taken. */
+  fencesSeen = 0
 
   constructor(buffer: ArrayBuffer) {
     const sizes = new Uint32Array(buffer, 0, 6)

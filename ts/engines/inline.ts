@@ -21,6 +21,10 @@ class InlineEngine implements Engine {
   async stop(mode: StopMode, deadlineMs: number): Promise<void> {
     await this.#executor?.stop(mode, deadlineMs)
   }
+
+  fence(partitions: Parameters<NonNullable<Engine['fence']>>[0]): void {
+    this.#executor?.fences.raise(partitions)
+  }
 }
 
 /** Runs handlers on the main thread, `concurrency` lanes at once where they are asynchronous. The default engine. */

@@ -166,4 +166,9 @@ export interface Engine {
    * handlers, gives back what has not started, and resolves at once. May be called again with `abort`.
    */
   stop(mode: StopMode, deadlineMs: number): Promise<void>
+  /**
+   * These partitions are this member's no longer: nothing of them that was taken before this call may start any more.
+   * Handlers that run may end; their settlements change nothing. What is taken afterwards belongs to a new assignment.
+   */
+  fence?(partitions: readonly { readonly topic: string; readonly partition: number }[]): void
 }

@@ -23,6 +23,7 @@ type Said = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly
 interface Entry {
   readonly batch: MessageBatch
   readonly index: number
+  readonly partition: number
   readonly place: Place
   readonly message: Message
   said: Said | undefined
@@ -82,11 +83,6 @@ class Batch implements BatchContext {
     }
   }
 
-  /** Not started: everything goes back to its lane. */
-  release(): void {
-    for (const { batch, index } of this.#entries.toReversed()) this.#owner.settle(batch, index, Outcome.Released)
-  }
-
   #find(message: Message): Entry {
     const entry = this.#byMessage.get(message)
     if (entry === undefined) throw new LanewayError('CONFIG_INVALID', 'message: is not one of this batch')
@@ -127,7 +123,7 @@ class Batch implements BatchContext {
 export class BatchExecutor extends Executor {
   readonly #plan: BatchPlan
   /** Gathered, and not started: their turn comes. */
-  #ready: Batch[] = []
+  #ready: (readonly Entry[])[] = []
   #gathered: Entry[] = []
   #gatheredBytes = 0
   #lingering: NodeJS.Timeout | undefined
@@ -154,17 +150,30 @@ export class BatchExecutor extends Executor {
 
   #releaseWaiting(): void {
     this.#finishGathering()
-    for (const batch of this.#ready) batch.release()
+    for (const entries of this.#ready) this.#release(entries)
     this.#ready = []
   }
 
   /** False when the turn is over. */
   #runReady(): boolean {
-    for (let batch = this.#ready.shift(); batch !== undefined; batch = this.#ready.shift()) {
-      batch.start()
+    for (let entries = this.#ready.shift(); entries !== undefined; entries = this.#ready.shift()) {
+      this.#start(entries)
       if (!this.mayGoOn()) return false
     }
     return true
+  }
+
+  /** Without what belongs to partitions that went away meanwhile. */
+  #start(entries: readonly Entry[]): void {
+    const isOver = ({ partition, batch }: Entry): boolean => this.fences.isOver(partition, batch)
+    this.#release(entries.filter(isOver))
+    const rest = entries.filter((entry) => !isOver(entry))
+    if (rest.length > 0) new Batch(this, this.#plan, rest).start()
+  }
+
+  /** Not started: back to their lanes, where they still have one. */
+  #release(entries: readonly Entry[]): void {
+    for (const { batch, index } of entries.toReversed()) this.settle(batch, index, Outcome.Released)
   }
 
   /** True where there is a batch to run. */
@@ -215,12 +224,13 @@ export class BatchExecutor extends Executor {
   }
 
   #add(entries: readonly Entry[]): void {
-    if (entries.length > 0) this.#ready.push(new Batch(this, this.#plan, entries))
+    if (entries.length > 0) this.#ready.push(entries)
   }
 
   /** Without those whose key is poison, which are not run. */
   #entriesOf(batch: MessageBatch, run: number): Entry[] {
-    const place = this.host.partition(batch.runPartitions[run] ?? 0)
+    const partition = batch.runPartitions[run] ?? 0
+    const place = this.host.partition(partition)
     const entries: Entry[] = []
     for (let index = (batch.runStarts[run + 1] ?? 0) - 1; index >= (batch.runStarts[run] ?? 0); index -= 1) {
       if (batch.attempts[index] === 0) {
@@ -232,7 +242,7 @@ export class BatchExecutor extends Executor {
         )
         continue
       }
-      entries.push({ batch, index, place, message: new BatchMessage(batch, index, place), said: undefined })
+      entries.push({ batch, index, partition, place, message: new BatchMessage(batch, index, place), said: undefined })
     }
     return entries.reverse()
   }

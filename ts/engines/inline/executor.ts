@@ -11,6 +11,7 @@ import { BatchMessage, MessageBatch } from '../../message-batch.js'
 import { Outcome } from '../../native.js'
 import type { EngineHost, StopMode, Taker } from '../../ports/engine.js'
 import { LiveAttempts } from './attempt.js'
+import { Fences } from './fences.js'
 import { SettlementColumns } from './settlements.js'
 
 /** How long handlers may keep the event loop, in ms: twice where promises end at once when a turn has just ended. */
@@ -25,6 +26,7 @@ export type Place = ReturnType<EngineHost['partition']>
 /** From its start on; an engine that has none has not been started. */
 export abstract class Executor {
   readonly attempts: LiveAttempts
+  readonly fences: Fences
   protected readonly host: EngineHost
   readonly #taker: Taker
   readonly #columns: SettlementColumns
@@ -44,6 +46,7 @@ export abstract class Executor {
     this.#taker = host.attach(() => this.#pump())
     this.#columns = new SettlementColumns(this.#taker)
     this.attempts = new LiveAttempts(host, this.#taker)
+    this.fences = new Fences(host)
     this.scheduleTurn()
   }
 
@@ -142,7 +145,10 @@ export abstract class Executor {
   /** undefined when nothing is ready: the pump is called when something is. */
   protected take(maxMessages: number, maxBytes: number): MessageBatch | undefined {
     const buffer = this.#taker.take(this.#columns.empty(), maxMessages, maxBytes)
-    return buffer === null ? undefined : new MessageBatch(buffer)
+    if (buffer === null) return undefined
+    const batch = new MessageBatch(buffer)
+    this.fences.meet(batch)
+    return batch
   }
 
   settle(batch: MessageBatch, index: number, outcome: Outcome, delayMs = 0): void {

@@ -30,6 +30,7 @@ class Run {
   readonly #owner: MessageExecutor
   readonly #host: EngineHost
   readonly #batch: MessageBatch
+  readonly #partition: number
   readonly #place: Place
   readonly #end: number
   #index: number
@@ -42,7 +43,8 @@ class Run {
     this.#owner = owner
     this.#host = host
     this.#batch = batch
-    this.#place = host.partition(batch.runPartitions[run] ?? 0)
+    this.#partition = batch.runPartitions[run] ?? 0
+    this.#place = host.partition(this.#partition)
     this.#index = batch.runStarts[run] ?? 0
     this.#end = batch.runStarts[run + 1] ?? 0
   }
@@ -57,8 +59,8 @@ class Run {
     const owner = this.#owner
     const batch = this.#batch
     const index = this.#index
-    if (owner.stopping) {
-      // Nothing new starts: this message and the later ones go back to their lane.
+    if (owner.stopping || owner.fences.isOver(this.#partition, batch)) {
+      // Nothing new starts: this message and the later ones go back to their lane, where they still have one.
       owner.settle(batch, index, Outcome.Released)
       return false
     }
