@@ -145,9 +145,10 @@ void Consumer::settle(std::span<const Settlement> settlements) {
   dispatcher_.settle(settlements, now_ms());
   if (anyone_waits_.load(std::memory_order_relaxed)) settled_.notify_all();
   // Lanes that wait for a time now: the ingest thread looks at timers.
-  const bool waits = options_.dispatcher.linger_ms > 0 ||
-                     std::any_of(settlements.begin(), settlements.end(),
-                                 [](const auto& each) { return each.outcome == Outcome::kRetried; });
+  const bool waits =
+      options_.dispatcher.linger_ms > 0 || std::any_of(settlements.begin(), settlements.end(), [](const auto& each) {
+        return each.outcome == Outcome::kRetried;
+      });
   if (waits && ingest_) ingest_->wake();
 }
 
@@ -397,7 +398,6 @@ AssignedPartition Consumer::recover_one(rd_kafka_topic_partition_t& committed) {
   clear_metadata(committed);
 
   const PartitionId id = intern(assigned.at.topic, assigned.at.partition);
-  in_transactions_[id] = map ? Reach{map->base, map->base + map->length} : Reach{};
   assigned.epoch = dispatcher_.assign(id, map);
   {
     const std::lock_guard lock(state_mutex_);
@@ -422,8 +422,8 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* partitions) {
   }
   if (!event.lost) {
     if (!closing_) wait_for_leases(ids);
-    // The wait may have cost the membership. Without one librdkafka commits as a client of no group, which a broker
-    // takes while the group is empty: it could move back what another member has committed meanwhile.
+    // The wait may have cost the membership. Without one librdkafka commits as a client of no group, which a broker takes
+    // while the group is empty: it could move back what another member has committed meanwhile.
     event.lost = rd_kafka_assignment_lost(client_) != 0;
     if (!event.lost) commit_now(ids);
   }
@@ -517,28 +517,15 @@ Consumer::Offsets Consumer::to_offsets(const std::vector<CommitSnapshot>& snapsh
   for (const CommitSnapshot& snapshot : snapshots) {
     const TopicPartition name = at(snapshot.partition);
     const MetadataWriter::Written written = metadata_.write(snapshot.map);
-    const Offset covered = snapshot.map.base + written.metadata.covered;
     if (written.near_limit) dispatcher_.set_metadata_full(snapshot.partition, true);
     if (written.has_room) dispatcher_.set_metadata_full(snapshot.partition, false);
-    if (transactions_ != nullptr && takes_back(snapshot.partition, snapshot.map.base, covered)) {
-      // A shorter map than the last one would take back what it said: its messages would run again, and their outputs,
-      // which are out, would be seen again. The partition waits until gaps are filled.
-      dispatcher_.mark_changed(snapshot.partition, snapshot.epoch);
-      continue;
-    }
     rd_kafka_topic_partition_t* partition =
         rd_kafka_topic_partition_list_add(offsets.list.get(), name.topic.c_str(), name.partition);
     partition->offset = snapshot.map.base;
     set_metadata(*partition, written.metadata.text);
-    offsets.covered.push_back({snapshot.partition, snapshot.epoch, covered});
+    offsets.covered.push_back({snapshot.partition, snapshot.epoch, snapshot.map.base + written.metadata.covered});
   }
   return offsets;
-}
-
-// A lower base is no such case: the log was truncated, and other messages have these offsets.
-bool Consumer::takes_back(PartitionId partition, Offset base, Offset covered) const {
-  const auto found = in_transactions_.find(partition);
-  return found != in_transactions_.end() && base >= found->second.base && covered < found->second.covered;
 }
 
 // What has changed, or, while the last transaction is not decided, that one: what is new goes with the next. False: it
@@ -550,7 +537,6 @@ bool Consumer::commit_in_transaction(int64_t timeout_ms) {
     if (snapshots.empty()) return true;
     for (CommitSnapshot& snapshot : snapshots) transactions_->add(snapshot);
     open_ = to_offsets(snapshots);
-    if (open_.covered.empty()) return true;
   }
   const auto result = transactions_->commit(client_, open_.list.get(), open_.covered,
                                             static_cast<int>(std::max<int64_t>(timeout_ms, 1)));
@@ -573,10 +559,6 @@ bool Consumer::transaction_ended(TransactionWriter::Result result) {
   switch (result) {
     case TransactionWriter::Result::kCommitted:
       ++transactions_committed_;
-      for (size_t i = 0; i < open_.covered.size(); ++i) {
-        const auto& [partition, epoch, covered] = open_.covered[i];
-        if (dispatcher_.epoch(partition) == epoch) in_transactions_[partition] = {open_.list->elems[i].offset, covered};
-      }
       handle_commit_reply(*open_.list, RD_KAFKA_RESP_ERR_NO_ERROR);
       return true;
     case TransactionWriter::Result::kAborted:

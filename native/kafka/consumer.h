@@ -178,12 +178,6 @@ class Consumer {
     std::string error = {};
   };
 
-  // A committed offset and the end of its gap map: what is settled below the end has its outputs out.
-  struct Reach {
-    Offset base = -1;
-    Offset covered = -1;
-  };
-
   // Offsets and gap maps as Kafka takes them, and what they cover.
   struct Offsets {
     PartitionList list;
@@ -211,7 +205,6 @@ class Consumer {
   void commit_now(const std::vector<PartitionId>& partitions);
   void send_commit(const std::vector<CommitSnapshot>& snapshots);
   Offsets to_offsets(const std::vector<CommitSnapshot>& snapshots);
-  bool takes_back(PartitionId partition, Offset base, Offset covered) const;
   bool commit_in_transaction(int64_t timeout_ms);
   void commit_in_transactions(int64_t until_ms);
   bool transaction_ended(TransactionWriter::Result result);
@@ -242,8 +235,6 @@ class Consumer {
   std::vector<PartitionId> too_large_;  // refused for their metadata's size
   int64_t next_commit_ms_ = 0;
   Offsets open_;  // of the transaction that was begun last
-  // What the last transaction, or the one before the assignment, said of each partition.
-  std::unordered_map<PartitionId, Reach> in_transactions_;
   std::atomic<int64_t> polled_at_ms_ = -1;
 
   mutable std::mutex state_mutex_;
