@@ -1,6 +1,6 @@
 /**
- * Who takes part in the throughput benchmark, and how each is started. All get the same librdkafka settings; the peer
- * also has a row at its own defaults.
+ * Who takes part in each benchmark, and how each is started. All get the same librdkafka settings; the peer also has a
+ * row at its own defaults.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,16 +16,22 @@ export const TUNED_PROPERTIES: Readonly<Record<string, string>> = {
   'fetch.queue.backoff.ms': '10',
 }
 
-export const CONTESTANT_IDS = [
-  'c-loop-batch',
-  'c-loop-callback',
-  'laneway-sync',
-  'laneway-async',
-  'kafka-javascript',
-  'kafka-javascript-defaults',
-] as const
-export type ContestantId = (typeof CONTESTANT_IDS)[number]
+export const CONTESTANT_IDS = {
+  throughput: [
+    'c-loop-batch',
+    'c-loop-callback',
+    'laneway-sync',
+    'laneway-async',
+    'kafka-javascript',
+    'kafka-javascript-defaults',
+  ],
+  /** The same output for each message, with and without transactions. */
+  'exactly-once': ['laneway-produce', 'laneway-exactly-once'],
+} as const
+export type Benchmark = keyof typeof CONTESTANT_IDS
+export type ContestantId = (typeof CONTESTANT_IDS)[Benchmark][number]
 
+/** What others are compared with: the limit of all, or a peer. */
 export type Role = 'limit' | 'laneway' | 'peer'
 
 export interface Contestant {
@@ -77,6 +83,17 @@ function laneway(handler: 'sync' | 'async'): Contestant {
   }
 }
 
+function lanewayOutputs(how: 'produce' | 'exactly-once'): Contestant {
+  const isExactlyOnce = how === 'exactly-once'
+  return {
+    id: `laneway-${how}`,
+    label: isExactlyOnce ? 'laneway, exactly once' : 'laneway, produce without transactions',
+    role: isExactlyOnce ? 'laneway' : 'peer',
+    properties: TUNED_PROPERTIES,
+    command: (task) => ({ program: process.execPath, args: [script('laneway-outputs'), JSON.stringify(task), how] }),
+  }
+}
+
 function kafkaJavascript(folder: string, settings: 'same settings' | 'its defaults'): Contestant {
   return {
     id: settings === 'same settings' ? 'kafka-javascript' : 'kafka-javascript-defaults',
@@ -101,11 +118,17 @@ export interface Entrants {
  *
  * @throws Error for an id that is none
  */
-export async function gatherContestants(only: readonly string[] = CONTESTANT_IDS): Promise<Entrants> {
-  const unknown = only.find((id) => CONTESTANT_IDS.every((known) => known !== id))
-  if (unknown !== undefined) throw new Error(`no contestant "${unknown}"; there are: ${CONTESTANT_IDS.join(', ')}`)
+export async function gatherContestants(
+  benchmark: Benchmark,
+  only: readonly string[] = CONTESTANT_IDS[benchmark],
+): Promise<Entrants> {
+  const ids: readonly string[] = CONTESTANT_IDS[benchmark]
+  const unknown = only.find((id) => !ids.includes(id))
+  if (unknown !== undefined) throw new Error(`no contestant "${unknown}"; there are: ${ids.join(', ')}`)
   const wanted = ({ id }: { readonly id: ContestantId }): boolean => only.includes(id)
-  const own = [cLoop('batch'), cLoop('callback'), laneway('sync'), laneway('async')].filter(wanted)
+  const consuming = [cLoop('batch'), cLoop('callback'), laneway('sync'), laneway('async')]
+  const producing = [lanewayOutputs('produce'), lanewayOutputs('exactly-once')]
+  const own = [...consuming, ...producing].filter(wanted)
   if (!only.some((id) => id.startsWith('kafka-javascript'))) return { contestants: own, absent: [] }
   try {
     const folder = await installKafkaJavascript()

@@ -1,11 +1,13 @@
 /**
  * `npm run bench -- throughput`: measures laneway against the limit (a C loop on librdkafka) and a peer, on one topic,
- * in one run. The table goes to stdout, progress to stderr.
+ * in one run. `npm run bench -- exactly-once`: the same for a handler that produces, with and without transactions. The
+ * table goes to stdout, progress to stderr.
  */
 import { writeFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
+import { addon } from '../ts/native.js'
 import { openCluster } from './cluster.js'
-import { CONTESTANT_IDS, gatherContestants } from './contestants.js'
+import { type Benchmark, CONTESTANT_IDS, gatherContestants } from './contestants.js'
 import { currentLoad, describeMachine } from './machine.js'
 import { formatJson, formatTable, type Report, writeReport } from './report.js'
 import { measureThroughput } from './throughput.js'
@@ -33,10 +35,10 @@ function wholeNumber(text: string): number {
   return Number(text)
 }
 
-async function measure(options: ThroughputOptions): Promise<Report> {
+async function measure(benchmark: Benchmark, options: ThroughputOptions): Promise<Report> {
   const loadBefore = currentLoad()
   const startedAt = new Date().toISOString()
-  const { contestants, absent } = await gatherContestants(options.only)
+  const { contestants, absent } = await gatherContestants(benchmark, options.only)
   for (const { label, reason } of absent) say(`NOT MEASURED: ${label}: ${reason}`)
   await using cluster = await openCluster(options.brokers, say)
   const messages = Math.min(options.messages, cluster.capacity(options.size, options.partitions))
@@ -45,15 +47,19 @@ async function measure(options: ThroughputOptions): Promise<Report> {
   const shape = { messages, valueBytes: options.size, keys: options.keys, partitions: options.partitions }
   say(`filling a topic with ${messages} messages of ${options.size} B`)
   const { name, checksum } = await fillTopic(cluster, shape)
-  const workload = { brokers: cluster.brokers, topic: name, messages, checksum }
+  const outputTopic = `${name}-outputs`
+  if (benchmark === 'exactly-once') await cluster.createTopic(outputTopic, options.partitions)
+  const workload = { brokers: cluster.brokers, topic: name, outputTopic, messages, checksum }
   const plan = { runs: options.runs, deadlineMs: options.deadline * 1000 }
   const outcome = await measureThroughput(contestants, workload, plan, say)
   await cluster.deleteTopic(name)
+  if (benchmark === 'exactly-once') await cluster.deleteTopic(outputTopic)
 
   const versions = outcome.rows.flatMap(({ verification: run }) => ('result' in run ? [run.result.librdkafka] : []))
-  const librdkafka = [...new Set(versions.filter((version) => version !== undefined))].join(' and ')
+  const told = versions.filter((version) => version !== undefined)
+  const librdkafka = [...new Set(told.length > 0 ? told : [addon.versions().librdkafka])].join(' and ')
   return {
-    benchmark: 'throughput',
+    benchmark,
     startedAt,
     machine: describeMachine(),
     load: { before: loadBefore, after: currentLoad() },
@@ -66,8 +72,8 @@ async function measure(options: ThroughputOptions): Promise<Report> {
   }
 }
 
-async function throughput(options: ThroughputOptions): Promise<void> {
-  const report = await measure(options)
+async function run(benchmark: Benchmark, options: ThroughputOptions): Promise<void> {
+  const report = await measure(benchmark, options)
   if (options.report !== undefined) await writeReport(options.report, report)
   if (typeof options.json === 'string') await writeFile(options.json, formatJson(report))
   process.stdout.write(options.json === true ? formatJson(report) : formatTable(report))
@@ -76,20 +82,25 @@ async function throughput(options: ThroughputOptions): Promise<void> {
 }
 
 const program = new Command('bench').description('Measures laneway against a C loop on librdkafka and against a peer.')
-program
-  .command('throughput')
-  .description('messages/s, CPU and memory of draining one topic, as ratios within one run')
-  .option('--messages <n>', 'messages in the topic', wholeNumber, 500_000)
-  .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
-  .option('--runs <n>', 'measured rounds, after one that verifies', wholeNumber, 3)
-  .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
-  .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
-  .option('--deadline <seconds>', 'for one process', wholeNumber, 180)
-  .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
-  .option('--only <ids...>', `only these contestants: ${CONTESTANT_IDS.join(', ')}`)
-  .option('--json [file]', 'one JSON document, to the file or to stdout instead of the table')
-  .option('--report <folder>', 'also write throughput.json, .md and .svg there')
-  .action(throughput)
+function addCommand(benchmark: Benchmark, description: string): void {
+  program
+    .command(benchmark)
+    .description(description)
+    .option('--messages <n>', 'messages in the topic', wholeNumber, 500_000)
+    .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
+    .option('--runs <n>', 'measured rounds, after one that verifies', wholeNumber, 3)
+    .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
+    .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
+    .option('--deadline <seconds>', 'for one process', wholeNumber, 180)
+    .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
+    .option('--only <ids...>', `only these contestants: ${CONTESTANT_IDS[benchmark].join(', ')}`)
+    .option('--json [file]', 'one JSON document, to the file or to stdout instead of the table')
+    .option('--report <folder>', `also write ${benchmark}.json, .md and .svg there`)
+    .action((options: ThroughputOptions) => run(benchmark, options))
+}
+
+addCommand('throughput', 'messages/s, CPU and memory of draining one topic, as ratios within one run')
+addCommand('exactly-once', 'the same where each message becomes one output, with and without transactions')
 
 program.parseAsync().catch((error: unknown) => {
   say(error instanceof Error ? error.message : String(error))

@@ -1,16 +1,16 @@
 /**
- * How a throughput run is shown: a table for people, one JSON document for programs, and the folder of a published
+ * How a run is shown: a table for people, one JSON document for programs, and the folder of a published
  * report (raw JSON, a page, a chart).
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Absent } from './contestants.js'
+import type { Absent, Benchmark } from './contestants.js'
 import type { Machine } from './machine.js'
 import type { Spread } from './statistics.js'
 import type { Outcome, Row } from './throughput.js'
 
 export interface Report extends Outcome {
-  readonly benchmark: 'throughput'
+  readonly benchmark: Benchmark
   readonly startedAt: string
   readonly machine: Machine
   /** Load averages over a minute; the one after the run holds the run itself, which is about 2. */
@@ -29,13 +29,31 @@ export interface Report extends Outcome {
   readonly absent: readonly Absent[]
 }
 
-const NOTES = [
-  'Time and CPU run from subscribe to the end of the last handler, joining the group included; CPU is of the whole',
-  'process. Every contestant runs in a process of its own, in rounds whose order is balanced. Ratios are medians of the',
-  'ratios of messages/s within a round, those to the C loop to the faster of its two rows; "after join" is the same with',
-  'time running from the first message. Only the C loop touches every byte; the handlers are empty. All have the same',
-  'librdkafka settings but where the row says otherwise. The order of keys was verified in a run before the first round.',
+const TITLES: Readonly<Record<Benchmark, string>> = {
+  throughput: 'Throughput',
+  'exactly-once': 'The price of exactly once',
+}
+
+const COMMON_NOTES = [
+  'CPU is of the whole process. Every contestant runs in a process of its own, in rounds whose order is balanced. Ratios',
+  'are medians of the ratios of messages/s within a round. The order of keys was verified in a run before the first round.',
 ]
+
+const NOTES: Readonly<Record<Benchmark, readonly string[]>> = {
+  throughput: [
+    'Time and CPU run from subscribe to the end of the last handler, joining the group included. Only the C loop touches',
+    'every byte; the handlers are empty. All have the same librdkafka settings but where the row says otherwise. Ratios to',
+    'the C loop are to the faster of its two rows; "after join" is the same with time running from the first message.',
+    ...COMMON_NOTES,
+  ],
+  'exactly-once': [
+    'The handler sends the key and the value of its message on, to another topic. Time and CPU run from subscribe to the',
+    'end of close(), when every output and every offset is committed. Without transactions the handler hands its output to',
+    'an idempotent producer and does not wait for it: the fastest way, which may lose outputs where the process ends, and',
+    'repeats them after a restart. The two topics, the offsets and the settings are the same.',
+    ...COMMON_NOTES,
+  ],
+}
 
 const thousands = (value: number): string => Math.round(value).toLocaleString('en')
 const ratio = (value: number | undefined): string => (value === undefined ? '' : value.toPrecision(3))
@@ -45,9 +63,10 @@ function range({ min, median, max }: Spread, format: (value: number) => string):
 }
 
 /** The columns of figures; one more per peer comes between them. */
-function headings({ rows }: Report): string[] {
+function headings({ rows, limit }: Report): string[] {
   const peers = rows.filter(({ role }) => role === 'peer').map(({ id }) => `x ${id}`)
-  return ['contestant', 'messages/s', 'x C loop', 'after join', ...peers, 'CPU µs/message', 'peak RSS MiB', 'runs']
+  const limits = limit === undefined ? [] : ['x C loop', 'after join']
+  return ['contestant', 'messages/s', ...limits, ...peers, 'CPU µs/message', 'peak RSS MiB', 'runs']
 }
 
 function troubleOf({ verification, runs }: Row): string | undefined {
@@ -64,8 +83,7 @@ function cells(row: Row, report: Report): string[] {
   return [
     row.label,
     range(figures.messagesPerSecond, thousands),
-    ratio(row.timesLimit),
-    ratio(row.timesLimitAfterJoin),
+    ...(report.limit === undefined ? [] : [row.timesLimit, row.timesLimitAfterJoin]).map(ratio),
     ...Object.values(row.timesPeers).map(ratio),
     range(figures.cpuMicrosecondsPerMessage, (value) => value.toFixed(value < 10 ? 2 : 1)),
     thousands(figures.peakRssMiB.median),
@@ -97,7 +115,7 @@ export function formatTable(report: Report): string {
     return column === 0 || column === head.length - 1 ? cell.padEnd(width) : cell.padStart(width)
   }
   const lines = rows.map((row) => row.map(align).join('  ').trimEnd())
-  return [...lines, '', ...circumstances(report), ...NOTES, ''].join('\n')
+  return [...lines, '', ...circumstances(report), ...NOTES[report.benchmark], ''].join('\n')
 }
 
 function circumstances({ machine, workload, cluster, librdkafka, runs, startedAt, load }: Report): string[] {
@@ -113,22 +131,22 @@ function markdown(report: Report): string {
   const line = (row: readonly string[]): string => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   const head = headings(report)
   const table = [line(head), line(head.map(() => '---')), ...tableRows(report).map(line)]
-  const { workload, runs } = report
+  const { benchmark, workload, runs } = report
   const options = `--messages ${workload.messages} --size ${workload.valueBytes} --runs ${runs}`
   const spreads = `--partitions ${workload.partitions} --keys ${workload.keys}`
   return [
-    '# Throughput',
+    `# ${TITLES[benchmark]}`,
     '',
-    `\`npm run bench -- throughput ${options} ${spreads}\``,
+    `\`npm run bench -- ${benchmark} ${options} ${spreads}\``,
     '',
     ...circumstances(report).flatMap((sentence) => [sentence, '']),
     ...table,
     '',
-    '![messages per second](throughput.svg)',
+    `![messages per second](${benchmark}.svg)`,
     '',
-    ...NOTES,
+    ...NOTES[benchmark],
     '',
-    'The raw figures of every run are in [throughput.json](throughput.json).',
+    `The raw figures of every run are in [${benchmark}.json](${benchmark}.json).`,
     '',
   ].join('\n')
 }
@@ -175,7 +193,7 @@ export function formatJson(report: Report): string {
 
 export async function writeReport(folder: string, report: Report): Promise<void> {
   await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'throughput.json'), formatJson(report))
-  await writeFile(join(folder, 'throughput.md'), markdown(report))
-  await writeFile(join(folder, 'throughput.svg'), chart(report))
+  await writeFile(join(folder, `${report.benchmark}.json`), formatJson(report))
+  await writeFile(join(folder, `${report.benchmark}.md`), markdown(report))
+  await writeFile(join(folder, `${report.benchmark}.svg`), chart(report))
 }

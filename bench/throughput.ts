@@ -14,6 +14,7 @@ import { balancedOrder, median, type Spread, spread } from './statistics.js'
 export interface Workload {
   readonly brokers: string
   readonly topic: string
+  readonly outputTopic: string
   readonly messages: number
   /** What a contestant that touches every byte must arrive at. */
   readonly checksum: string
@@ -74,11 +75,11 @@ const speed: Speed = ({ messages, seconds }) => messages / seconds
 const speedAfterJoin: Speed = ({ messages, seconds, firstMessageSeconds }) => messages / (seconds - firstMessageSeconds)
 
 async function runOnce(contestant: Contestant, workload: Workload, round: number, plan: Plan): Promise<Run> {
-  const { brokers, topic, messages, checksum } = workload
+  const { brokers, topic, outputTopic, messages, checksum } = workload
   const { properties } = contestant
   const { deadlineMs } = plan
   const group = `bench-${contestant.id}-${round}-${randomBytes(4).toString('hex')}`
-  const task: Task = { brokers, topic, group, messages, properties, verify: round === 0, deadlineMs }
+  const task: Task = { brokers, topic, group, outputTopic, messages, properties, verify: round === 0, deadlineMs }
   const ending = await runProcess(contestant.command(task), deadlineMs + GRACE_MS)
   if (ending.kind !== 'ended') return { round, kind: ending.kind, reason: ending.reason }
   const result = ending.lines.map(parseResult).findLast((line) => line !== undefined)

@@ -242,9 +242,10 @@ export const schema = z
       .enum(['stop', 'wait'])
       .default('stop')
       .meta({ description: '`wait`: until a topic that does not exist is created' }),
-    transactional: transactional
-      .optional()
-      .meta({ description: 'exactly once: what handlers `send()` and the offsets are committed together' }),
+    transactional: transactional.optional().meta({
+      description:
+        'exactly once: what handlers `send()` and the offsets are committed together; `maxBufferedBytes` of it may wait',
+    }),
     deserialize: deserialize.optional().meta({ description: 'keys and values as handlers get them' }),
     metadata: metadata.prefault({}),
     logger: z

@@ -32,7 +32,8 @@ export const ERROR_CODES = {
   TLS_FAILED: 'The TLS handshake failed.',
   GROUP_PROTOCOL_MISMATCH: 'The group uses another protocol or assignor, or the broker lacks what was asked for.',
   GROUP_REFUSED: 'The group does not take this member: invalid group id or session timeout, or the group is full.',
-  FENCED: 'Another member has taken this one’s group instance id.',
+  FENCED:
+    'Another member has taken this one’s group instance id or transactional.id, or a transaction ran out of its time.',
   MEMBERSHIP_LOST: 'The group went on without this member; it joins again by itself.',
   OFFSET_OUT_OF_RANGE: 'There is no offset to start from, and auto.offset.reset says error.',
   OFFSET_TOO_LARGE: 'An offset above 2^53 - 1.',

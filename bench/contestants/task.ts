@@ -7,6 +7,8 @@ export interface Task {
   readonly brokers: string
   readonly topic: string
   readonly group: string
+  /** Where contestants send that produce. */
+  readonly outputTopic: string
   /** Messages to consume; the topic holds exactly as many. */
   readonly messages: number
   /** librdkafka properties on top of the contestant's defaults. */
@@ -43,13 +45,14 @@ const isNumber = (value: unknown): value is number => typeof value === 'number' 
 export function parseTask(argument: string | undefined): Task {
   const value: unknown = JSON.parse(argument ?? 'null')
   if (!isRecord(value)) throw new Error('a contestant takes one argument: its task as JSON')
-  const { brokers, topic, group, messages, properties, verify, deadlineMs } = value
+  const { brokers, topic, group, outputTopic, messages, properties, verify, deadlineMs } = value
   if (!isText(brokers) || !isText(topic) || !isText(group)) throw new Error('a task has brokers, topic and group')
+  if (!isText(outputTopic)) throw new Error('a task has outputTopic')
   if (!isNumber(messages) || typeof verify !== 'boolean') throw new Error('a task has messages and verify')
   if (!isNumber(deadlineMs)) throw new Error('a task has deadlineMs')
   if (!isRecord(properties)) throw new Error('a task has properties')
   const texts = Object.entries(properties).map(([name, text]) => [name, String(text)] as const)
-  return { brokers, topic, group, messages, verify, deadlineMs, properties: Object.fromEntries(texts) }
+  return { brokers, topic, group, outputTopic, messages, verify, deadlineMs, properties: Object.fromEntries(texts) }
 }
 
 /** A contestant that hangs must not outlive a harness that was killed. */

@@ -399,6 +399,7 @@ AssignedPartition Consumer::recover_one(rd_kafka_topic_partition_t& committed) {
 
   const PartitionId id = intern(assigned.at.topic, assigned.at.partition);
   assigned.epoch = dispatcher_.assign(id, map);
+  if (transactions_ != nullptr) transactions_->assigned(id, map ? map->base + map->length : 0);
   {
     const std::lock_guard lock(state_mutex_);
     committed_[id] = {.committed = assigned.committed};
@@ -519,11 +520,16 @@ Consumer::Offsets Consumer::to_offsets(const std::vector<CommitSnapshot>& snapsh
     const MetadataWriter::Written written = metadata_.write(snapshot.map);
     if (written.near_limit) dispatcher_.set_metadata_full(snapshot.partition, true);
     if (written.has_room) dispatcher_.set_metadata_full(snapshot.partition, false);
+    const Offset covered = snapshot.map.base + written.metadata.covered;
+    if (transactions_ != nullptr && covered < transactions_->must_cover(snapshot.partition)) {
+      dispatcher_.mark_changed(snapshot.partition, snapshot.epoch);
+      continue;
+    }
     rd_kafka_topic_partition_t* partition =
         rd_kafka_topic_partition_list_add(offsets.list.get(), name.topic.c_str(), name.partition);
     partition->offset = snapshot.map.base;
     set_metadata(*partition, written.metadata.text);
-    offsets.covered.push_back({snapshot.partition, snapshot.epoch, snapshot.map.base + written.metadata.covered});
+    offsets.covered.push_back({snapshot.partition, snapshot.epoch, covered});
   }
   return offsets;
 }
@@ -537,6 +543,7 @@ bool Consumer::commit_in_transaction(int64_t timeout_ms) {
     if (snapshots.empty()) return true;
     for (CommitSnapshot& snapshot : snapshots) transactions_->add(snapshot);
     open_ = to_offsets(snapshots);
+    if (open_.covered.empty()) return true;
   }
   const auto result = transactions_->commit(client_, open_.list.get(), open_.covered,
                                             static_cast<int>(std::max<int64_t>(timeout_ms, 1)));

@@ -47,6 +47,20 @@ bool is_for_good(rd_kafka_resp_err_t error) {
   }
 }
 
+// Fatal to librdkafka's producer, but no sign of another one: the broker has lost or never seen the transaction, as
+// after a crash of its own. The epoch was accepted, so that a producer of the same id fences nobody but this one.
+bool is_of_the_transaction(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_INVALID_TXN_STATE:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
+    case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
+      return true;
+    default:
+      return false;
+  }
+}
+
 using GroupMetadata =
     std::unique_ptr<rd_kafka_consumer_group_metadata_t, Destroy<rd_kafka_consumer_group_metadata_destroy>>;
 
@@ -67,17 +81,22 @@ size_t KafkaOutput::size() const {
 }
 
 std::variant<std::unique_ptr<TransactionWriter>, KafkaFailure> TransactionWriter::create(const Properties& properties) {
-  auto made = make_conf(properties);
+  std::unique_ptr<TransactionWriter> writer(new TransactionWriter(properties));
+  if (auto failure = writer->open()) return std::move(*failure);
+  return writer;
+}
+
+std::optional<KafkaFailure> TransactionWriter::open() {
+  auto made = make_conf(properties_);
   if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
   ConfHandle conf = std::move(std::get<ConfHandle>(made));
-  std::unique_ptr<TransactionWriter> writer(new TransactionWriter());
-  rd_kafka_conf_set_opaque(conf.get(), writer.get());
+  rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), &TransactionWriter::on_delivery);
   char reason[512];
-  writer->client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
-  if (!writer->client_) return config_failure(reason);
+  client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
+  if (!client_) return config_failure(reason);
   (void)conf.release();
-  return writer;
+  return std::nullopt;
 }
 
 // Called by librdkafka's poll and flush, which only this class calls.
@@ -112,10 +131,19 @@ void TransactionWriter::forget(PartitionId partition) {
   if (!unanswered()) release(false);
 }
 
+Offset TransactionWriter::must_cover(PartitionId partition) const {
+  const auto found = must_cover_.find(partition);
+  return found == must_cover_.end() ? 0 : found->second;
+}
+
 void TransactionWriter::release(bool is_committed) {
   std::erase_if(outputs_, [&](Kept& kept) {
     const bool is_over = kept.is_forgotten || (kept.is_sent && is_committed);
     if (is_over) uncount(kept);
+    if (kept.is_sent && is_committed && !kept.is_forgotten) {
+      Offset& end = must_cover_[kept.partition];
+      end = std::max(end, kept.offset + 1);
+    }
     kept.is_sent = false;
     return is_over;
   });
@@ -137,6 +165,8 @@ TransactionWriter::Result TransactionWriter::commit(rd_kafka_t* consumer,
       return finish(until_ms);
     case State::kAborting:
       return abort(until_ms);
+    case State::kReopening:
+      return finish_reopening(until_ms);
     case State::kFailed:
       break;
   }
@@ -216,10 +246,15 @@ ErrorHandle TransactionWriter::persist(const std::function<rd_kafka_error_t*(int
 }
 
 TransactionWriter::Result TransactionWriter::give_up(const ErrorHandle& error, int64_t until_ms) {
-  if (rd_kafka_error_is_fatal(error.get()) != 0) return fail(error, "a transaction was not committed: ");
-  note(rd_kafka_error_code(error.get()),
-       std::string("a transaction was aborted: ") + rd_kafka_error_string(error.get()));
-  return abort(until_ms);
+  const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
+  const bool is_fatal = rd_kafka_error_is_fatal(error.get()) != 0;
+  // Who was asked to commit may have done it.
+  const bool may_be_committed = state_ == State::kCommitting;
+  if (is_fatal && (may_be_committed || !is_of_the_transaction(code))) {
+    return fail(error, "a transaction was not committed: ");
+  }
+  note(code, std::string("a transaction was aborted: ") + rd_kafka_error_string(error.get()));
+  return is_fatal ? reopen(until_ms) : abort(until_ms);
 }
 
 // The failure stays that for which it is aborted.
@@ -227,13 +262,36 @@ TransactionWriter::Result TransactionWriter::abort(int64_t until_ms) {
   state_ = State::kAborting;
   const ErrorHandle error = persist([&](int left_ms) { return rd_kafka_abort_transaction(client_.get(), left_ms); },
                                     std::max(until_ms, now_ms() + kAbortTimeoutMs));
-  if (error) {
-    const bool is_to_be_repeated =
-        rd_kafka_error_is_retriable(error.get()) != 0 ||
-        (rd_kafka_error_txn_requires_abort(error.get()) != 0 && rd_kafka_error_is_fatal(error.get()) == 0);
-    if (is_to_be_repeated) return Result::kUnanswered;
-    return fail(error, "a transaction could not be aborted: ");
+  if (!error) return aborted();
+  const bool is_fatal = rd_kafka_error_is_fatal(error.get()) != 0;
+  if (is_fatal && is_of_the_transaction(rd_kafka_error_code(error.get()))) return reopen(until_ms);
+  const bool is_to_be_repeated = rd_kafka_error_is_retriable(error.get()) != 0 ||
+                                 (rd_kafka_error_txn_requires_abort(error.get()) != 0 && !is_fatal);
+  return is_to_be_repeated ? Result::kUnanswered : fail(error, "a transaction could not be aborted: ");
+}
+
+TransactionWriter::Result TransactionWriter::reopen(int64_t until_ms) {
+  client_.reset();
+  if (const auto failure = open()) {
+    state_ = State::kFailed;
+    failure_ = *failure;
+    failure_.fatal = true;
+    return Result::kFailed;
   }
+  state_ = State::kReopening;
+  return finish_reopening(until_ms);
+}
+
+// The new producer's first request aborts what the former one has left open.
+TransactionWriter::Result TransactionWriter::finish_reopening(int64_t until_ms) {
+  const KafkaFailure cause = failure_;
+  const Result result = prepare(left_until(until_ms));
+  if (result != Result::kCommitted) return result;
+  failure_ = cause;
+  return aborted();
+}
+
+TransactionWriter::Result TransactionWriter::aborted() {
   state_ = State::kIdle;
   release(false);
   if (!undeliverable_) return Result::kAborted;

@@ -6,8 +6,9 @@
 // has no room for the whole gap map, the outputs of what it does not cover wait for a later transaction: after a
 // restart their messages would run again. Outputs of an assignment that ended are forgotten, because their messages'
 // offsets are not committed and will be run by another. A transaction whose commit was not answered in time is asked
-// about again before anything else is sent. An output that no repetition could deliver ends the producer: its handler
-// has ended.
+// about again before anything else is sent. Some answers end librdkafka's producer that are only about the transaction:
+// where it was not asked to commit, another producer of the same id begins anew. An output that no repetition could
+// deliver ends the writer: its handler has ended.
 //
 // Threads: everything belongs to the consumer's poll thread.
 #pragma once
@@ -20,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -72,9 +74,14 @@ class TransactionWriter {
 
   // Keeps these outputs for the next transaction.
   void add(CommitSnapshot& snapshot);
+  // A partition is assigned whose committed gap map ends here; earlier owners have sent outputs of what it covers.
+  void assigned(PartitionId partition, Offset end_of_map) { must_cover_[partition] = end_of_map; }
   // Forgets the outputs of a partition that is no longer assigned.
   void forget(PartitionId partition);
-  bool unanswered() const { return state_ == State::kCommitting || state_ == State::kAborting; }
+  // The least that an offset and gap map to be committed must cover: up to here outputs were committed. The same prefix
+  // can need more room than before, when more of it is settled; then the last commit stands until the map fits again.
+  Offset must_cover(PartitionId partition) const;
+  bool unanswered() const { return state_ != State::kIdle && state_ != State::kFailed; }
   // One transaction with these offsets and all outputs that they cover, on behalf of the consumer's group membership.
   // While unanswered() the arguments are ignored: it is the last transaction that is finished.
   Result commit(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets,
@@ -86,7 +93,7 @@ class TransactionWriter {
   const KafkaFailure& failure() const { return failure_; }
 
  private:
-  enum class State { kIdle, kCommitting, kAborting, kFailed };
+  enum class State { kIdle, kCommitting, kAborting, kReopening, kFailed };
 
   struct Kept {
     PartitionId partition;
@@ -98,7 +105,8 @@ class TransactionWriter {
     bool is_uncounted = false;  // its bytes were released already
   };
 
-  TransactionWriter() = default;
+  explicit TransactionWriter(Properties properties) : properties_(std::move(properties)) {}
+  std::optional<KafkaFailure> open();
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   Result begin(rd_kafka_t* consumer, const rd_kafka_topic_partition_list_t* offsets,
                const std::vector<Covered>& covered, int64_t until_ms);
@@ -109,15 +117,20 @@ class TransactionWriter {
   ErrorHandle persist(const std::function<rd_kafka_error_t*(int timeout_ms)>& call, int64_t until_ms);
   Result give_up(const ErrorHandle& error, int64_t until_ms);
   Result abort(int64_t until_ms);
+  Result reopen(int64_t until_ms);
+  Result finish_reopening(int64_t until_ms);
+  Result aborted();
   Result fail(const ErrorHandle& error, const char* what);
   void note(rd_kafka_resp_err_t error, const std::string& text);
   // Frees what is forgotten, and what was sent where that is committed.
   void release(bool is_committed);
   void uncount(Kept& kept);
 
+  const Properties properties_;
   ClientHandle client_;
   State state_ = State::kIdle;
   std::deque<Kept> outputs_;
+  std::unordered_map<PartitionId, Offset> must_cover_;
   size_t released_bytes_ = 0;
   KafkaFailure failure_;
   std::optional<KafkaFailure> undeliverable_;  // the first output of the open transaction that was refused for good

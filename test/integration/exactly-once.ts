@@ -23,6 +23,9 @@ const SENTINEL = 'the end'
 const DEAD_LETTER_EVERY = 97
 const FAILURE_RATE = 0.1
 const LONGEST_WORK_MS = 3
+const FEED_BURST = 20
+const FEED_PAUSE_MS = 20
+const FEED_FLUSH_MS = 60_000
 
 export const isDeadLetter = (value: number): boolean => value % DEAD_LETTER_EVERY === 0
 
@@ -72,6 +75,40 @@ export function member(broker: Broker, topic: string, id: string, settings: Sett
 export async function createTopics(broker: Broker, name: string, partitions: number): Promise<void> {
   for (const topic of [name, `${name}.out`]) await broker.createTopic(topic, { partitions })
   await broker.createTopic(`${name}.dead`, { partitions: 1 })
+}
+
+/** Messages that keep coming, as fill() makes them, until the test has seen enough. */
+export class Feed {
+  readonly #running: Promise<void>
+  #messages = 0
+  #isStopped = false
+
+  constructor(broker: Broker, filling: Omit<Filling, 'messages'>) {
+    this.#running = this.#run(broker, filling)
+    this.#running.catch(() => undefined)
+  }
+
+  /** @returns how many there are */
+  async stop(): Promise<number> {
+    this.#isStopped = true
+    await this.#running
+    return this.#messages
+  }
+
+  async #run(broker: Broker, { topic, keys, partitions }: Omit<Filling, 'messages'>): Promise<void> {
+    await using producer = new TestProducer({
+      'bootstrap.servers': broker.bootstrapServers,
+      'enable.idempotence': 'true',
+    })
+    while (!this.#isStopped) {
+      for (let i = 0; i < FEED_BURST; i += 1, this.#messages += 1) {
+        const key = this.#messages % keys
+        await producer.send({ topic, partition: key % partitions, key: `key-${key}`, value: `${this.#messages}` })
+      }
+      await sleep(FEED_PAUSE_MS)
+    }
+    await producer.flush(FEED_FLUSH_MS)
+  }
 }
 
 /** A member in a process of its own. */

@@ -96,6 +96,19 @@ TEST_F(TransactionWriterTest, OutputsThatTheGapMapDoesNotCoverWaitAndAreNotCount
   EXPECT_EQ(released(), 1);
 }
 
+TEST_F(TransactionWriterTest, WhatOutputsWereCommittedForMustStayCovered) {
+  writer_->assigned(0, 4);
+  EXPECT_EQ(writer_->must_cover(0), 4) << "an earlier owner's";
+  add(0, {2, 6});
+  fail_next(kTxnOffsetCommit, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+  EXPECT_EQ(commit(0, 9), Result::kAborted);
+  EXPECT_EQ(writer_->must_cover(0), 4);
+  EXPECT_EQ(commit(0, 9), Result::kCommitted);
+  EXPECT_EQ(writer_->must_cover(0), 7);
+  writer_->assigned(0, 0);
+  EXPECT_EQ(writer_->must_cover(0), 0) << "as the log and the group are then";
+}
+
 TEST_F(TransactionWriterTest, OutputsOfAPartitionThatIsNotInTheTransactionAreNotSent) {
   add(1, {0});
   EXPECT_EQ(commit(0, 5), Result::kCommitted);
@@ -146,6 +159,29 @@ TEST_F(TransactionWriterTest, ACommitThatFailsForAnUnknownReasonIsAborted) {
   fail_next(kEndTxn, RD_KAFKA_RESP_ERR_UNKNOWN);
   EXPECT_EQ(commit(0, 1), Result::kAborted);
   EXPECT_EQ(commit(0, 1), Result::kCommitted);
+}
+
+TEST_F(TransactionWriterTest, AnAbortOfATransactionThatTheBrokerDoesNotKnowBeginsAnew) {
+  add(0, {0, 1});
+  fail_next(kTxnOffsetCommit, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+  fail_next(kEndTxn, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+  EXPECT_EQ(commit(0, 2), Result::kAborted);
+  EXPECT_EQ(commit(0, 2), Result::kCommitted);
+  EXPECT_EQ(released(), 2);
+}
+
+TEST_F(TransactionWriterTest, OffsetsOfATransactionThatTheBrokerDoesNotKnowBeginAnew) {
+  add(0, {0});
+  fail_next(kTxnOffsetCommit, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+  EXPECT_EQ(commit(0, 1), Result::kAborted);
+  EXPECT_EQ(commit(0, 1), Result::kCommitted);
+}
+
+TEST_F(TransactionWriterTest, ACommitThatMayHaveHappenedIsNeverRepeatedByAnotherProducer) {
+  add(0, {0});
+  fail_next(kEndTxn, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+  EXPECT_EQ(commit(0, 1), Result::kFailed);
+  EXPECT_TRUE(writer_->failure().fatal);
 }
 
 TEST_F(TransactionWriterTest, AFencedProducerFailsForGood) {
