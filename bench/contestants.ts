@@ -26,7 +26,7 @@ export const CONTESTANT_IDS = {
     'kafka-javascript-defaults',
   ],
   /** The same output for each message, with and without transactions. */
-  'exactly-once': ['laneway-produce', 'laneway-exactly-once'],
+  'exactly-once': ['laneway-produce', 'laneway-produce-lingering', 'laneway-exactly-once'],
 } as const
 export type Benchmark = keyof typeof CONTESTANT_IDS
 export type ContestantId = (typeof CONTESTANT_IDS)[Benchmark][number]
@@ -83,12 +83,17 @@ function laneway(handler: 'sync' | 'async'): Contestant {
   }
 }
 
-function lanewayOutputs(how: 'produce' | 'exactly-once'): Contestant {
-  const isExactlyOnce = how === 'exactly-once'
+const OUTPUT_LABELS = {
+  produce: 'laneway, produce without transactions',
+  'produce-lingering': 'laneway, the same with linger.ms 100',
+  'exactly-once': 'laneway, exactly once',
+} as const
+
+function lanewayOutputs(how: keyof typeof OUTPUT_LABELS): Contestant {
   return {
     id: `laneway-${how}`,
-    label: isExactlyOnce ? 'laneway, exactly once' : 'laneway, produce without transactions',
-    role: isExactlyOnce ? 'laneway' : 'peer',
+    label: OUTPUT_LABELS[how],
+    role: how === 'exactly-once' ? 'laneway' : 'peer',
     properties: TUNED_PROPERTIES,
     command: (task) => ({ program: process.execPath, args: [script('laneway-outputs'), JSON.stringify(task), how] }),
   }
@@ -127,7 +132,7 @@ export async function gatherContestants(
   if (unknown !== undefined) throw new Error(`no contestant "${unknown}"; there are: ${ids.join(', ')}`)
   const wanted = ({ id }: { readonly id: ContestantId }): boolean => only.includes(id)
   const consuming = [cLoop('batch'), cLoop('callback'), laneway('sync'), laneway('async')]
-  const producing = [lanewayOutputs('produce'), lanewayOutputs('exactly-once')]
+  const producing = [lanewayOutputs('produce'), lanewayOutputs('produce-lingering'), lanewayOutputs('exactly-once')]
   const own = [...consuming, ...producing].filter(wanted)
   if (!only.some((id) => id.startsWith('kafka-javascript'))) return { contestants: own, absent: [] }
   try {

@@ -1,12 +1,18 @@
 /**
  * Contestants of the exactly-once benchmark: each message becomes one output with its key and value. `exactly-once` sends
- * it through the handler's context, in transactions with the offsets; `produce` hands it to an idempotent producer and
- * does not wait. Both are done when everything is committed.
+ * it through the handler's context, in transactions with the offsets; `produce` hands it to the same native producer
+ * without transactions, idempotent, and waits only where its queue is full; `produce-lingering` waits longer for larger
+ * batches, as a transaction does. All are done when everything is committed.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Handler, type Message, ParallelConsumer } from 'laneway'
-import { TestProducer } from 'laneway/testing'
+import { addon } from '../../ts/native.js'
 import { KeyOrder, Stopwatch } from './stopwatch.js'
 import { endAtDeadline, parseTask, type Task } from './task.js'
+
+const FULL_WAIT_MS = 1
+/** librdkafka's default is 5. */
+const LINGER_MS: Readonly<Record<string, string>> = { produce: '5', 'produce-lingering': '100' }
 
 /** How a message is sent on, and what there is to be done when all are. */
 interface Sending {
@@ -14,20 +20,27 @@ interface Sending {
   finish(): Promise<void>
 }
 
-function sendingOf(kind: string | undefined, { brokers, outputTopic: topic }: Task): Sending {
+function sendingOf(kind: string | undefined, task: Task): Sending {
+  const { brokers, outputTopic: topic } = task
   if (kind === 'exactly-once') {
     return {
       handler: ({ key, value }, context) => context.send({ topic, key, value }),
       finish: async () => undefined,
     }
   }
-  if (kind !== 'produce') throw new Error(`outputs are sent with exactly-once or produce, not ${kind}`)
-  const producer = new TestProducer({ 'bootstrap.servers': brokers, 'enable.idempotence': 'true' })
+  const lingerMs = LINGER_MS[kind ?? '']
+  if (lingerMs === undefined) throw new Error(`no way to send outputs: ${kind}`)
+  const settings = { 'bootstrap.servers': brokers, 'enable.idempotence': 'true', 'linger.ms': lingerMs }
+  const producer = new addon.Producer(settings)
+  const send = ({ key, value }: Message): boolean => producer.produce(topic, -1, key, value, 0, null)
+  const sendLater = async (message: Message): Promise<void> => {
+    do await sleep(FULL_WAIT_MS)
+    while (!send(message))
+  }
   return {
-    // Resolves when the record is queued.
-    handler: ({ key, value }) => producer.send({ topic, key, value }),
+    handler: (message) => (send(message) ? undefined : sendLater(message)),
     finish: async () => {
-      await producer.flush()
+      await producer.flush(task.deadlineMs)
       await producer.close()
     },
   }
