@@ -54,6 +54,11 @@ std::variant<std::unique_ptr<Consumer>, KafkaFailure> Consumer::create(const Con
                                                                        Listener listener) {
   auto conf = make_conf(with_defaults(options.properties));
   if (auto* failure = std::get_if<KafkaFailure>(&conf)) return std::move(*failure);
+  for (const auto& properties : {options.dead_letters, options.transactions}) {
+    if (!properties) continue;
+    auto producer = make_conf(for_producer(*properties));
+    if (auto* failure = std::get_if<KafkaFailure>(&producer)) return std::move(*failure);
+  }
   return std::unique_ptr<Consumer>(new Consumer(options, std::move(listener)));
 }
 
@@ -365,6 +370,8 @@ void Consumer::recover(rd_kafka_topic_partition_list_t* partitions) {
 // broker has aborted what a member that is gone has left open (transaction.timeout.ms).
 rd_kafka_resp_err_t Consumer::read_committed(rd_kafka_topic_partition_list_t* partitions) {
   if (transactions_ == nullptr) return rd_kafka_committed(client_, partitions, kCommittedTimeoutMs);
+  // One of this member's own would be waited for in vain: nobody else decides it.
+  while (transactions_->unanswered() && !closing_ && !failed_) commit_in_transaction(kTransactionTimeoutMs);
   const auto has_failed = [](const rd_kafka_topic_partition_t& each) { return each.err != RD_KAFKA_RESP_ERR_NO_ERROR; };
   while (true) {
     rd_kafka_resp_err_t error = rd_kafka_committed(client_, partitions, kStableOffsetsTimeoutMs);
@@ -543,7 +550,11 @@ bool Consumer::commit_in_transaction(int64_t timeout_ms) {
     if (snapshots.empty()) return true;
     for (CommitSnapshot& snapshot : snapshots) transactions_->add(snapshot);
     open_ = to_offsets(snapshots);
-    if (open_.covered.empty()) return true;
+    if (open_.covered.empty()) {
+      transactions_->set_aside();
+      dispatcher_.forget_outputs(transactions_->take_released_bytes());
+      return true;
+    }
   }
   const auto result = transactions_->commit(client_, open_.list.get(), open_.covered,
                                             static_cast<int>(std::max<int64_t>(timeout_ms, 1)));
@@ -558,6 +569,7 @@ void Consumer::commit_in_transactions(int64_t until_ms) {
     const std::string& code = transactions_->failure().code;
     // The group has gone on without this member.
     if (failed_ || code == "MEMBERSHIP_LOST" || now_ms() >= until_ms) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kPollMs));
   }
 }
 

@@ -125,6 +125,10 @@ void TransactionWriter::add(CommitSnapshot& snapshot) {
   snapshot.outputs.clear();
 }
 
+void TransactionWriter::set_aside() {
+  for (Kept& kept : outputs_) uncount(kept);
+}
+
 void TransactionWriter::forget(PartitionId partition) {
   for (Kept& kept : outputs_) kept.is_forgotten |= kept.partition == partition;
   // What an undecided transaction has sent is kept until it is decided.

@@ -76,6 +76,8 @@ class TransactionWriter {
   void add(CommitSnapshot& snapshot);
   // A partition is assigned whose committed gap map ends here; earlier owners have sent outputs of what it covers.
   void assigned(PartitionId partition, Offset end_of_map) { must_cover_[partition] = end_of_map; }
+  // Nothing can be committed now: what is kept waits for room in a gap map.
+  void set_aside();
   // Forgets the outputs of a partition that is no longer assigned.
   void forget(PartitionId partition);
   // The least that an offset and gap map to be committed must cover: up to here outputs were committed. The same prefix

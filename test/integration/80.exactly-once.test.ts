@@ -315,25 +315,29 @@ brokerTest(
       kafka: { 'session.timeout.ms': 1_500, 'heartbeat.interval.ms': 300 },
       transactional: { id: 'stopped', kafka: { 'transaction.timeout.ms': TRANSACTION_TIMEOUT_MS } },
     })
-    let { child, handled, ended } = startMember(options, 'stopped.out')
+    let current = startMember(options, 'stopped.out')
+    const runAgainWhenFenced = async (): Promise<string> => {
+      for (;;) {
+        const code = await current.ended
+        if (code !== 'FENCED') return code
+        current = startMember(options, 'stopped.out')
+      }
+    }
+    const ended = runAgainWhenFenced()
     for (let stop = 0; stop < 5; stop += 1) {
-      const from = handled()
-      await until('some messages', () => handled() > from + 200 || child.exitCode !== null)
+      const stopped = current
+      const from = stopped.handled()
+      await until('some messages', () => current !== stopped || stopped.handled() > from + 200)
+      const { child } = current
       child.kill('SIGSTOP')
       // What the fault is: a process that does nothing for so long.
       await sleep(2 * TRANSACTION_TIMEOUT_MS)
       child.kill('SIGCONT')
-      const at = handled()
-      await until('it to go on, or to end', () => handled() > at || child.exitCode !== null)
-      if (child.exitCode === null) continue
-      assert.is(await ended, 'FENCED')
-      ;({ child, handled, ended } = startMember(options, 'stopped.out'))
     }
-    const restarted = ended.then((code) => assert.is(code, ''))
     const messages = await feed.stop()
     await allCommitted(kafka, shape.topic, PARTITIONS)
-    child.kill('SIGTERM')
-    await restarted
+    current.child.kill('SIGTERM')
+    assert.is(await ended, '')
     await assertExactlyOnce(kafka, { ...shape, messages })
   },
 )

@@ -96,6 +96,14 @@ TEST_F(TransactionWriterTest, OutputsThatTheGapMapDoesNotCoverWaitAndAreNotCount
   EXPECT_EQ(released(), 1);
 }
 
+TEST_F(TransactionWriterTest, OutputsThatWaitForRoomAreCountedOnce) {
+  add(0, {0, 1});
+  writer_->set_aside();
+  EXPECT_EQ(released(), 2);
+  EXPECT_EQ(commit(0, 2), Result::kCommitted);
+  EXPECT_EQ(released(), 0);
+}
+
 TEST_F(TransactionWriterTest, WhatOutputsWereCommittedForMustStayCovered) {
   writer_->assigned(0, 4);
   EXPECT_EQ(writer_->must_cover(0), 4) << "an earlier owner's";
