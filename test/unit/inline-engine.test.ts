@@ -107,7 +107,7 @@ test('handlers that end in one burst share one take', async () => {
   const { engine, host } = start(gate.handler, 1_000)
   const offsets = Array.from({ length: 500 }, (_, i) => i)
   host.offer(...offsets.map((offset) => runOf(offset, offset)))
-  await nextTurn()
+  while (gate.started.length < 500) await nextTurn()
   await nextTurn()
   const before = host.takes
   for (const offset of offsets) gate.end(offset)
@@ -185,6 +185,20 @@ test('more settlements than there is room for are handed over in parts', async (
     slotsWith(host, COMPLETED),
     Array.from({ length: 50 }, (_, i) => i),
   )
+  await engine.stop('drain', DEADLINE_MS)
+})
+
+test('a doorbell starts nothing by itself: the event loop has its turn first', async () => {
+  const seen: number[] = []
+  const { engine, host } = start(({ offset }) => {
+    seen.push(offset)
+  })
+  while (host.takes === 0) await nextTurn()
+  host.offer(runOf(0, 1))
+  await Promise.resolve()
+  assert.equal(seen, [], 'nothing in the call that rings, or in its microtasks')
+  await host.settledCount(1)
+  assert.equal(seen, [1])
   await engine.stop('drain', DEADLINE_MS)
 })
 

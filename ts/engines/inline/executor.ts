@@ -43,7 +43,9 @@ export abstract class Executor {
 
   constructor(host: EngineHost) {
     this.host = host
-    this.#taker = host.attach(() => this.#pump())
+    // Not a turn at once: where messages come in as fast as they are handled, one call of Node's follows the other without
+    // a turn of the event loop between them.
+    this.#taker = host.attach(() => this.scheduleTurn())
     this.#columns = new SettlementColumns(this.#taker)
     this.attempts = new LiveAttempts(host, this.#taker)
     this.fences = new Fences(host)
