@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- throughput`: measures laneway against the limit (a C loop on librdkafka) and a peer, on one topic,
- * in one run. `npm run bench -- exactly-once`: the same for a handler that produces, with and without transactions. The
- * table goes to stdout, progress to stderr.
+ * in one run. `npm run bench -- exactly-once`: the same for a handler that produces, with and without transactions.
+ * `npm run bench -- stalled-head`: what a message that never ends costs the others. The table goes to stdout, progress to
+ * stderr.
  */
 import { writeFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
@@ -10,6 +11,7 @@ import { openCluster } from './cluster.js'
 import { type Benchmark, CONTESTANT_IDS, gatherContestants } from './contestants.js'
 import { currentLoad, describeMachine } from './machine.js'
 import { formatJson, formatTable, type Report, writeReport } from './report.js'
+import { formatStalledHead, measureStalledHead, type StalledHeadReport, writeStalledHead } from './stalled-head.js'
 import { measureThroughput } from './throughput.js'
 import { fillTopic } from './topic.js'
 
@@ -25,6 +27,17 @@ interface ThroughputOptions {
   readonly only?: readonly string[]
   /** A file, or true for stdout. */
   readonly json?: string | true
+  readonly report?: string
+}
+
+interface StalledHeadOptions {
+  readonly messages: number
+  readonly size: number
+  readonly runs: number
+  readonly keys: number
+  readonly deadline: number
+  readonly brokers?: string
+  readonly json?: true
   readonly report?: string
 }
 
@@ -81,6 +94,30 @@ async function run(benchmark: Benchmark, options: ThroughputOptions): Promise<vo
   if (runs.some(({ kind }) => kind !== 'finished')) process.exitCode = 1
 }
 
+async function stalledHead(options: StalledHeadOptions): Promise<void> {
+  const loadBefore = currentLoad()
+  const startedAt = new Date().toISOString()
+  await using cluster = await openCluster(options.brokers, say)
+  const { messages, size: valueBytes, keys } = options
+  if (cluster.capacity(valueBytes, 2) < messages) throw new Error('this cluster does not keep so many messages')
+  const { name, checksum } = await fillTopic(cluster, { messages, valueBytes, keys, partitions: 2 })
+  const workload = { brokers: cluster.brokers, topic: name, messages, checksum }
+  const plan = { runs: options.runs, deadlineMs: options.deadline * 1000 }
+  const outcome = await measureStalledHead(workload, plan, say)
+  await cluster.deleteTopic(name)
+  const report: StalledHeadReport = {
+    benchmark: 'stalled-head',
+    startedAt,
+    machine: describeMachine(),
+    load: { before: loadBefore, after: currentLoad() },
+    cluster: cluster.description,
+    workload: { messages, valueBytes, keys },
+    ...outcome,
+  }
+  if (options.report !== undefined) await writeStalledHead(options.report, report)
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : formatStalledHead(report))
+}
+
 const program = new Command('bench').description('Measures laneway against a C loop on librdkafka and against a peer.')
 function addCommand(benchmark: Benchmark, description: string): void {
   program
@@ -101,6 +138,19 @@ function addCommand(benchmark: Benchmark, description: string): void {
 
 addCommand('throughput', 'messages/s, CPU and memory of draining one topic, as ratios within one run')
 addCommand('exactly-once', 'the same where each message becomes one output, with and without transactions')
+
+program
+  .command('stalled-head')
+  .description('throughput of other keys and other partitions behind a message that never ends')
+  .option('--messages <n>', 'messages in the topic', wholeNumber, 2_000_000)
+  .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
+  .option('--runs <n>', 'measured rounds, each with and without the stalled message', wholeNumber, 7)
+  .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
+  .option('--deadline <seconds>', 'for one process', wholeNumber, 180)
+  .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
+  .option('--json', 'one JSON document to stdout instead of the table')
+  .option('--report <folder>', 'also write stalled-head.json and .md there')
+  .action(stalledHead)
 
 program.parseAsync().catch((error: unknown) => {
   say(error instanceof Error ? error.message : String(error))
