@@ -165,7 +165,7 @@ brokerTest(
     await until('the failure to show', () => health().deadLetters.failingForMs > 0)
     await until('the second attempt of the letter', () => health().deadLetters.failures >= 2)
     assert.is(ledger.processed, 50, 'the lane of the dead letter is closed')
-    await until('a commit of the others', async () => (await group(kafka, 'undeliverable'))[0]?.metadata !== '')
+    await until('a commit of the others', async () => ((await group(kafka, 'undeliverable'))[0]?.metadata ?? '') !== '')
     assert.is(await committedOffset(kafka, 'undeliverable'), 0)
     const blockedBy = health().partitions[0]?.blockedBy
     assert.is(blockedBy?.offset, 0)
