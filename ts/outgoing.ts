@@ -33,20 +33,26 @@ function wholeNumber(field: string, value: number | undefined, most: number, oth
   throw invalid(field, `a whole number from 0 to ${most}`)
 }
 
+function flatHeaders(headers: unknown): RawOutgoing['headers'] {
+  if (headers === undefined || headers === null) return null
+  if (!Array.isArray(headers)) throw invalid('headers', 'a list of names and values')
+  return headers.flatMap((header: unknown, index) => {
+    const [name, value]: unknown[] = Array.isArray(header) ? header : []
+    if (typeof name !== 'string') throw invalid(`headers.${index}`, 'a name and a value')
+    return [name, bytes(`headers.${index}`, value)]
+  })
+}
+
 /** @throws LanewayError `RECORD_INVALID`, naming the first wrong field */
 export function outgoing(record: OutgoingRecord): RawOutgoing {
   if (typeof record !== 'object' || record === null) throw invalid('record', 'an object')
   if (typeof record.topic !== 'string' || record.topic === '') throw invalid('topic', 'a name')
-  const headers = record.headers?.flatMap(([name, value], index) => {
-    if (typeof name !== 'string') throw invalid(`headers.${index}`, 'a name and a value')
-    return [name, bytes(`headers.${index}`, value)]
-  })
   return {
     topic: record.topic,
     partition: wholeNumber('partition', record.partition, MAX_PARTITION, -1),
     key: bytes('key', record.key),
     value: bytes('value', record.value),
     timestamp: wholeNumber('timestamp', record.timestamp, Number.MAX_SAFE_INTEGER, 0),
-    headers: headers ?? null,
+    headers: flatHeaders(record.headers),
   }
 }
