@@ -7,6 +7,8 @@ export interface WrittenMessage {
   readonly value?: string | null
   readonly headers?: readonly (readonly [string, string | null])[]
   readonly attempt?: number
+  /** ms since the epoch. */
+  readonly firstFailedAt?: number
   readonly slot?: number
 }
 
@@ -40,7 +42,9 @@ export function writeBatch(firstLease: number, runs: readonly WrittenRun[]): Arr
   const payloads = messages.map(({ key, value, headers }) => {
     return Buffer.concat([bytesOf(key), bytesOf(value), encodeHeaders(headers)])
   })
-  const columnsEnd = HEADER_BYTES + BYTES_PER_MESSAGE * messages.length + 4 * (runs.length + 1) + 4 * runs.length
+  const anyFailed = messages.some(({ firstFailedAt }) => firstFailedAt !== undefined)
+  const bytesPerMessage = BYTES_PER_MESSAGE + (anyFailed ? 8 : 0)
+  const columnsEnd = HEADER_BYTES + bytesPerMessage * messages.length + 4 * (runs.length + 1) + 4 * runs.length
   const total = columnsEnd + payloads.reduce((sum, payload) => sum + payload.length, 0)
   const buffer = new ArrayBuffer(total)
   const view = new DataView(buffer)
@@ -60,10 +64,11 @@ export function writeBatch(firstLease: number, runs: readonly WrittenRun[]): Arr
   u32(messages.length)
   u32(runs.length)
   f64(firstLease)
-  u32(0)
+  u32(anyFailed ? 1 : 0)
   u32(0)
   for (const { offset } of messages) f64(offset)
   for (const { timestamp = -1 } of messages) f64(timestamp)
+  if (anyFailed) for (const { firstFailedAt = -1 } of messages) f64(firstFailedAt)
   for (const { slot, offset } of messages) u32(slot ?? offset)
   let data = columnsEnd
   for (const payload of payloads) {
