@@ -9,6 +9,7 @@ import { startBroker } from '../broker/broker.js'
 import {
   brokerTest,
   committedOffset,
+  fill,
   Gate,
   group,
   LogBook,
@@ -247,6 +248,84 @@ brokerTest('dead letters wait for a cluster of their own that is down, and are n
   await watched.close()
   assert.is((await readTopic(other, 'elsewhere.dead')).length, 1)
 })
+
+brokerTest(
+  'dead letters that cannot be delivered are bounded by the budgets, and all arrive in the order of their keys',
+  async () => {
+    const kafka = await broker()
+    await kafka.createTopic('bounded')
+    const count = 3_000
+    await fill(kafka, { topic: 'bounded', messages: count, keys: 1_000, partitions: 1 })
+    const watched = new Watched(
+      optionsOf(kafka, 'bounded', {
+        retry: { maxAttempts: 1 },
+        deadLetter: { topic: 'bounded.dead', kafka: { ...IMPATIENT, 'queue.buffering.max.messages': 10 } },
+        maxBufferedMessages: 300,
+        logger: new LogBook(),
+      }),
+      newLedger(),
+      () => fail(),
+    )
+    const most = { pending: 0, buffered: 0 }
+    const look = () => {
+      const { deadLetters, bufferedMessages } = watched.consumer.stats()
+      most.pending = Math.max(most.pending, deadLetters.pending)
+      most.buffered = Math.max(most.buffered, bufferedMessages)
+      return deadLetters
+    }
+    await until(
+      'failures, and the budget to be full',
+      () => look().failures >= 1 && watched.consumer.health().partitions[0]?.isPaused === true,
+    )
+    await until(
+      'every buffered message to wait for its letter',
+      () => look().pending === watched.consumer.stats().bufferedMessages,
+    )
+    await kafka.createTopic('bounded.dead')
+    await until('everything to be committed', async () => {
+      look()
+      return (await committedOffset(kafka, 'bounded')) === count
+    })
+    await watched.close()
+    assert.ok(most.pending > 100 && most.pending <= 300, `${most.pending} letters waited`)
+    assert.ok(most.buffered <= 300, `${most.buffered} messages were buffered`)
+    const letters = await readTopic(kafka, 'bounded.dead')
+    assert.is(letters.length, count)
+    const last = new Map<string, number>()
+    for (const { key, value } of letters) {
+      assert.ok((last.get(String(key)) ?? -1) < Number(value))
+      last.set(String(key), Number(value))
+    }
+  },
+)
+
+brokerTest(
+  'a dead letter whose partition was reassigned is its new owner’s affair, and is not sent by the old one',
+  async () => {
+    const kafka = await broker()
+    await kafka.createTopic('moved', { partitions: 2 })
+    for (const partition of [0, 1]) await send(kafka, 'moved', [{ partition, key: 'k', value: String(partition) }])
+    const options = optionsOf(kafka, 'moved', {
+      retry: { maxAttempts: 1 },
+      deadLetter: { topic: 'moved.dead', kafka: IMPATIENT },
+      rebalanceTimeout: 100,
+      logger: new LogBook(),
+    })
+    const one = new Watched(options, newLedger(), () => fail())
+    await until('two letters to wait', () => one.consumer.stats().deadLetters.pending === 2)
+    const two = new Watched(options, newLedger(), () => fail())
+    const letters = (watched: Watched) => watched.consumer.stats().deadLetters
+    await until('a letter at each', () => letters(one).pending === 1 && letters(two).pending === 1)
+    await kafka.createTopic('moved.dead')
+    await until('everything to be committed', async () => {
+      return (await committedOffset(kafka, 'moved', 0)) === 1 && (await committedOffset(kafka, 'moved', 1)) === 1
+    })
+    assert.equal([letters(one).delivered, letters(two).delivered], [1, 1])
+    await two.close()
+    await one.close()
+    assert.is((await readTopic(kafka, 'moved.dead')).length, 2)
+  },
+)
 
 brokerTest('a message whose dead letter was not acknowledged at the end is run again after a restart', async () => {
   const kafka = await broker()
