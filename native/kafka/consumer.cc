@@ -48,6 +48,15 @@ DispatcherOptions seeded(DispatcherOptions options) {
   return options;
 }
 
+// librdkafka says only that something was fatal, on the error callback or on the queue, whichever is served first.
+KafkaFailure fatal_failure(rd_kafka_t* client) {
+  char text[512];
+  const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(client, text, sizeof text);
+  KafkaFailure failure = classify(cause, ErrorContext::kConsumer, text);
+  failure.fatal = true;
+  return failure;
+}
+
 }  // namespace
 
 std::variant<std::unique_ptr<Consumer>, KafkaFailure> Consumer::create(const ConsumerOptions& options,
@@ -270,7 +279,9 @@ void Consumer::handle_message_error(const rd_kafka_message_t& message) {
     fail(internal_failure("a message arrived on the consumer queue instead of its partition's"));
     return;
   }
-  KafkaFailure failure = classify(message.err, ErrorContext::kConsumer, rd_kafka_message_errstr(&message));
+  KafkaFailure failure = message.err == RD_KAFKA_RESP_ERR__FATAL
+                             ? fatal_failure(client_)
+                             : classify(message.err, ErrorContext::kConsumer, rd_kafka_message_errstr(&message));
   if (options_.wait_for_topics && failure.code == "TOPIC_UNKNOWN") failure.fatal = false;
   fail(failure);
 }
@@ -286,11 +297,7 @@ void Consumer::on_error(rd_kafka_t* client, int error, const char* reason, void*
     consumer->fail(classify(static_cast<rd_kafka_resp_err_t>(error), ErrorContext::kConsumer, reason));
     return;
   }
-  char text[512];
-  const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(client, text, sizeof text);
-  KafkaFailure failure = classify(cause, ErrorContext::kConsumer, text);
-  failure.fatal = true;
-  consumer->fail(failure);
+  consumer->fail(fatal_failure(client));
 }
 
 void Consumer::on_log(const rd_kafka_t* client, int level, const char* facility, const char* message) {

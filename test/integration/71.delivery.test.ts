@@ -477,4 +477,57 @@ brokerTest('static membership: a restart within the session timeout moves no par
   await stays.close()
 })
 
+brokerTest('a member whose group.instance.id another one takes rejects run() with FENCED', async () => {
+  const kafka = await broker()
+  await kafka.createTopic('fenced')
+  const options = optionsOf(kafka, 'fenced', { kafka: { 'group.instance.id': 'only one' }, logger: new LogBook() })
+  const first = new Watched(options, newLedger())
+  await until('its assignment', () => first.consumer.stats().partitions.length === 1)
+  const second = new Watched(options, newLedger())
+  const error = await errorOf(first.running)
+  assert.is(error.code, 'FENCED')
+  assert.ok(error.fatal)
+  assert.is(first.consumer.health().state, 'failed')
+  await until('the assignment of the other', () => second.consumer.stats().partitions.length === 1)
+  await second.close()
+})
+
+brokerTest(
+  'close() drains up to its deadline, then aborts: what ended is committed, what did not comes again',
+  async () => {
+    const kafka = await topicOf('deadline', [
+      ['a', '0'],
+      ['b', '1'],
+      ['c', '2'],
+    ])
+    const gate = new Gate()
+    const signals: AbortSignal[] = []
+    const ledger = newLedger()
+    const watched = new Watched(
+      optionsOf(kafka, 'deadline', { logger: new LogBook() }),
+      ledger,
+      ({ offset }, { signal }) => {
+        signals[offset] = signal
+        // The second one listens to nothing and never ends.
+        return offset === 1 ? new Promise(() => undefined) : gate.passed()
+      },
+    )
+    await until('all to run', () => signals.filter(Boolean).length === 3)
+    const closed = watched.consumer.close({ deadline: 400 })
+    gate.open()
+    await closed
+    await watched.running
+    assert.equal(
+      signals.map(({ aborted }) => aborted),
+      [false, true, false],
+    )
+    assert.is(await committedOffset(kafka, 'deadline'), 1)
+    const rest = newLedger()
+    const next = new Watched(optionsOf(kafka, 'deadline'), rest)
+    await until('the rest', async () => (await committedOffset(kafka, 'deadline')) === 3)
+    await next.close()
+    assert.is(rest.processed, 1)
+  },
+)
+
 test.run()
