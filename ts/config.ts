@@ -7,7 +7,6 @@
 import { z } from 'zod'
 import { type Decoders, decoderOption } from './decoding.js'
 import { inline } from './engines/inline.js'
-import { LanewayError } from './errors.js'
 import type { Engine, Message } from './ports/engine.js'
 import type { Logger } from './ports/logger.js'
 import { exponentialBackoff, type RetryDelay } from './retry.js'
@@ -316,11 +315,22 @@ export interface BatchOptions {
 }
 
 /** @throws LanewayError `CONFIG_INVALID`, with every wrong field in `issues` */
-export function parseBatchOptions(options: unknown, { concurrency }: ConsumerConfig): z.output<typeof batches> {
-  const parsed = validate(batches, options, 'options of runBatches()')
-  if (parsed.lanes === 'one' || parsed.sameKey || parsed.maxMessages <= concurrency) return parsed
-  const message = `must not be above concurrency (${concurrency}): each message is of another lane`
-  throw new LanewayError('CONFIG_INVALID', `maxMessages: ${message}`, { issues: [{ field: 'maxMessages', message }] })
+export function parseBatchOptions(
+  options: unknown,
+  { concurrency, rebalanceTimeout }: ConsumerConfig,
+): z.output<typeof batches> {
+  const fitting = batches.superRefine(({ lanes, sameKey, maxMessages, linger }, context) => {
+    if (lanes === 'one') return
+    const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+    if (!sameKey && maxMessages > concurrency) {
+      refuse('maxMessages', `must not be above concurrency (${concurrency}): each message is of another lane`)
+    }
+    // What is gathered is leased: a revoke waits for it, and where it gives up, others have run the messages meanwhile.
+    if (linger > 0 && linger >= rebalanceTimeout) {
+      refuse('linger', `must be below rebalanceTimeout (${rebalanceTimeout}) with lanes: 'many'`)
+    }
+  })
+  return validate(fitting, options, 'options of runBatches()')
 }
 
 /** What a user gives; see the README's table for units and defaults. */

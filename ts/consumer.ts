@@ -126,8 +126,8 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
    * @throws LanewayError as {@link run}, and `CONFIG_INVALID` for a wrong option
    */
   async runBatches(handler: BatchHandler<MessageOf<D>>, options: BatchOptions = {}): Promise<void> {
-    this.#requireNew(handler)
     const { linger, sameKey, ...plan } = parseBatchOptions(options, this.#config)
+    this.#requireNew(handler)
     this.#state = 'running'
     const batches = {
       ...plan,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { type ConfigIssue, LanewayError, ParallelConsumer, type ParallelConsumerOptions } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseConfig } from '../../ts/config.js'
+import { parseBatchOptions, parseConfig } from '../../ts/config.js'
 import { configTable } from '../../ts/config-table.js'
 import { sourceFile } from '../broker/package-root.js'
 
@@ -111,6 +111,40 @@ test('a revoke may not wait longer than the group waits for the member', () => {
   assert.equal(fieldsOf({ kafka: strict, topics: ['t'] }), ['rebalanceTimeout'])
   assert.ok(parseConfig({ kafka: strict, topics: ['t'], rebalanceTimeout: 19_999 }))
   assert.equal(fieldsOf({ ...least, rebalanceTimeout: 300_000 }), ['rebalanceTimeout'])
+})
+
+test('batches have defaults, and what cannot be is refused by name', () => {
+  const config = parseConfig({ ...least, concurrency: 50, rebalanceTimeout: 1_000 })
+  assert.equal(parseBatchOptions({}, config), {
+    maxMessages: 100,
+    maxBytes: 2 ** 20,
+    linger: 0,
+    lanes: 'one',
+    sameKey: false,
+  })
+  const refused = (options: unknown) =>
+    errorOf(() => parseBatchOptions(options, config)).issues.map(({ field }) => field)
+  assert.equal(refused({ size: 5 }), ['size'])
+  assert.equal(refused({ maxMessages: 0, maxBytes: 0, linger: -1, lanes: 'all' }), [
+    'maxMessages',
+    'maxBytes',
+    'linger',
+    'lanes',
+  ])
+  assert.equal(refused({ sameKey: true }), ['sameKey'])
+})
+
+test('a batch of many lanes is not larger than concurrency, and does not linger beyond a revoke', () => {
+  const config = parseConfig({ ...least, concurrency: 50, rebalanceTimeout: 1_000 })
+  const refused = (options: object) =>
+    errorOf(() => parseBatchOptions({ lanes: 'many', ...options }, config)).issues.map(({ field }) => field)
+  assert.equal(refused({ maxMessages: 51 }), ['maxMessages'])
+  assert.equal(refused({ maxMessages: 50, linger: 1_000 }), ['linger'])
+  assert.equal(refused({ maxMessages: 51, linger: 1_000 }), ['maxMessages', 'linger'])
+  assert.is(parseBatchOptions({ lanes: 'many', sameKey: true, maxMessages: 51 }, config).maxMessages, 51)
+  assert.is(parseBatchOptions({ lanes: 'many', maxMessages: 50, linger: 999 }, config).linger, 999)
+  // Lanes of their own are not leased while they linger.
+  assert.is(parseBatchOptions({ linger: 5_000 }, config).linger, 5_000)
 })
 
 test('a property that librdkafka does not know is refused at construction', () => {

@@ -302,6 +302,22 @@ for (const [what, source, status] of [
   })
 }
 
+test('a wrong option of runBatches() is refused, and the consumer may still be run', async (setting) => {
+  const topic = await topicWith(setting, ['a', 'b'], 'one key')
+  const consumer = consumerOf(setting, topic)
+  const error = await rejectionOf(consumer.runBatches(() => undefined, { maxMessages: 0 }))
+  assert.ok(LanewayError.is(error))
+  assert.is(error.code, 'CONFIG_INVALID')
+  assert.is(consumer.health().state, 'new')
+  const seen: string[] = []
+  const running = consumer.runBatches((messages) => {
+    for (const { value } of messages) seen.push(String(value))
+    if (seen.length === 2) void consumer.close()
+  })
+  await running
+  assert.equal(seen, ['a', 'b'])
+})
+
 test('a handler that is no function is refused by name', async (setting) => {
   const consumer = consumerOf(setting, 'unused')
   const error = await rejectionOf(consumer.run('handler' as unknown as Handler))
