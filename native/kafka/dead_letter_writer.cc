@@ -107,7 +107,12 @@ void DeadLetterWriter::run() {
       }
       if (stopping_) break;
     }
-    if (!client_ && open()) continue;
+    if (!client_ && open()) {
+      // What it needs may be there later; asking all the time would cost a core.
+      std::unique_lock lock(mutex_);
+      work_.wait_for(lock, std::chrono::milliseconds(kIdleWaitMs), [this] { return stopping_; });
+      continue;
+    }
     for (auto& pending : due()) send(std::move(pending));
     rd_kafka_poll(client_.get(), in_flight_ == 0 ? 0 : kPollMs);
     char reason[512];

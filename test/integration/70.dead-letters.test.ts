@@ -381,6 +381,27 @@ brokerTest('close() lets dead letters arrive that were on their way, so that a r
   assert.is((await readTopic(kafka, 'closing.dead')).length, count)
 })
 
+brokerTest('close() waits for a dead letter up to its deadline, unless an abort follows', async () => {
+  const kafka = await broker()
+  await kafka.createTopic('impatient')
+  await send(kafka, 'impatient', [{ key: 'bad', value: '0' }])
+  const options = optionsOf(kafka, 'impatient', {
+    retry: { maxAttempts: 1 },
+    deadLetter: { topic: 'impatient.dead', kafka: IMPATIENT },
+    closeTimeout: 120_000,
+    logger: new LogBook(),
+  })
+  const watched = new Watched(options, newLedger(), () => fail())
+  await until('a failure', () => watched.consumer.stats().deadLetters.failures >= 1)
+  const from = performance.now()
+  const drained = watched.consumer.close()
+  assert.is(watched.consumer.health().state, 'closing')
+  await watched.close('abort')
+  await drained
+  assert.ok(performance.now() - from < 30_000)
+  assert.is(watched.consumer.health().state, 'closed')
+})
+
 brokerTest('a payload that the broker refuses for its size is left out, and the letter says so', async () => {
   const kafka = await broker()
   await kafka.createTopic('large', { config: { 'max.message.bytes': 5_000_000 } })
