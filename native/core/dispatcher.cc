@@ -27,7 +27,7 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
   partition.assigned = true;
   partition.draining = false;
   partition.paused = false;
-  partition.metadata_full = false;
+  mark_full(partition, false);
   partition.full_ms = 0;
   partition.changed = false;
   drop_published_outputs(partition);
@@ -66,6 +66,7 @@ void Dispatcher::release(PartitionId id) {
   resume_copies();
   Partition& partition = partitions_[id];
   drop_published_outputs(partition);
+  mark_full(partition, false);
   partition.assigned = false;
   partition.epoch = 0;
   holes_ += static_cast<uint64_t>(partition.tracker.holes());
@@ -156,12 +157,22 @@ void Dispatcher::mark_changed(PartitionId id, uint64_t epoch) {
   if (partition != nullptr && partition->epoch == epoch) partitions_[id].changed = true;
 }
 
+void Dispatcher::mark_full(Partition& partition, bool full) {
+  if (partition.metadata_full == full) return;
+  partition.metadata_full = full;
+  if (full) {
+    ++full_partitions_;
+  } else {
+    --full_partitions_;
+  }
+}
+
 void Dispatcher::set_metadata_full(PartitionId id, bool full) {
   const Lock lock(mutex_);
   if (find_assigned(id) == nullptr) return;
   Partition& partition = partitions_[id];
   if (partition.metadata_full == full) return;
-  partition.metadata_full = full;
+  mark_full(partition, full);
   if (full) {
     partition.full_since_ms = now_ms_;
   } else {

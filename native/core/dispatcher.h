@@ -404,8 +404,13 @@ class Dispatcher {
   void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
   bool has_work() const {
     return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency &&
-           output_bytes_ < options_.max_output_bytes;
+           (output_bytes_ < options_.max_output_bytes || full_partitions_ != 0);
   }
+  // With the budget of outputs used up only what fills gaps may start: outputs may wait for just that.
+  bool may_start(const Partition& partition) const {
+    return output_bytes_ < options_.max_output_bytes || partition.metadata_full;
+  }
+  void mark_full(Partition& partition, bool full);
   void ring();
 
   // Settling.
@@ -461,6 +466,8 @@ class Dispatcher {
   KeyFailures key_failures_;
   std::unordered_map<uint64_t, std::vector<std::unique_ptr<Output>>> held_outputs_;  // by lease
   size_t output_bytes_ = 0;
+  size_t full_partitions_ = 0;            // with a full gap map
+  std::vector<PartitionId> passed_over_;  // by the take that runs
 
   std::vector<Taker*> takers_;
   std::function<void()> space_listener_;

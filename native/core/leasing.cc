@@ -67,6 +67,10 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
     Partition& partition = partitions_[id];
     partition.active = false;
     if (!partition.assigned || partition.draining) continue;
+    if (!may_start(partition)) {
+      passed_over_.push_back(id);
+      continue;
+    }
     if (partition.metadata_full) prefer_lowest(partition);
     for (size_t turn = 0; turn < kPartitionTurn && executing_lanes_ < options_.concurrency; ++turn) {
       if (taker.picked_.size() >= max_messages) break;
@@ -82,6 +86,8 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
     }
     if (!partition.ready.empty()) activate(id);
   }
+  for (const PartitionId id : passed_over_) activate(id);
+  passed_over_.clear();
   taker.idle_ = taker.picked_.empty();
   if (!taker.idle_) copying_.fetch_add(1, std::memory_order_relaxed);
   in_flight_ += taker.picked_.size();

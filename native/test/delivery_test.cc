@@ -416,6 +416,33 @@ TEST(Outputs, AreBoundedByNotTakingMoreAndTakingGoesOnWhenTheyAreGone) {
   EXPECT_EQ(offsets_of(harness.take()), Offsets{2});
 }
 
+TEST(Outputs, ThatWaitForGapsNeverKeepTheGapsFromBeingFilled) {
+  DispatcherOptions options;
+  options.max_output_bytes = 15;
+  Harness harness(options);
+  harness.assign(0);
+  harness.assign(1);
+  harness.put({{0, "a"}, {1, "b"}, {2, "c"}, {3, "d"}}, 0);
+  harness.put({{0, "e"}}, 1);
+  const auto first = harness.take(1);
+  ASSERT_EQ(first[0].partition, 0U);
+  const auto rest = harness.take(3);
+  harness.settle(first[0], Outcome::kReleased);
+  for (const Taken& message : rest) {
+    hold(harness, message, 1);
+    harness.settle(message);
+  }
+  ASSERT_TRUE(harness.dispatcher.outputs_full());
+  EXPECT_TRUE(harness.take().empty());
+  harness.dispatcher.set_metadata_full(0, true);
+  const auto gap = harness.take();
+  EXPECT_EQ(offsets_of(gap), Offsets{0});
+  EXPECT_EQ(gap[0].partition, 0U) << "the other partition waits for its turn";
+  harness.dispatcher.set_metadata_full(0, false);
+  harness.dispatcher.forget_outputs(30);
+  EXPECT_EQ(harness.take().size(), 1U);
+}
+
 // --- Why nothing moves -----------------------------------------------------------------------------------------------
 
 TEST(Standing, NamesTheMessageAtTheCommittableOffsetAndWhatItWaitsFor) {
