@@ -128,7 +128,7 @@ export function formatStalledHead(report: StalledHeadReport): string {
     '',
     `With a message that never ends at the head of a partition, the other keys of that partition have ` +
       `**${ratio(report.otherKeys)}** of the throughput that they have without, and the other partition ` +
-      `**${ratio(report.otherPartition)}** , at **${ratio(report.cpu)}** of the CPU per message (medians of the ` +
+      `**${ratio(report.otherPartition)}**, at **${ratio(report.cpu)}** of the CPU per message (medians of the ` +
       'ratios within a round).',
     '',
     `${thousands(workload.messages)} messages of ${workload.valueBytes} B, ${thousands(workload.keys)} keys, ` +
