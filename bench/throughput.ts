@@ -14,7 +14,7 @@ import { balancedOrder, median, type Spread, spread } from './statistics.js'
 export interface Workload {
   readonly brokers: string
   readonly topic: string
-  readonly outputTopic: string
+  readonly outputTopic?: string
   readonly messages: number
   /** What a contestant that touches every byte must arrive at. */
   readonly checksum: string

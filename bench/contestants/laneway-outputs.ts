@@ -22,6 +22,7 @@ interface Sending {
 
 function sendingOf(kind: string | undefined, task: Task): Sending {
   const { brokers, outputTopic: topic } = task
+  if (topic === undefined) throw new Error('the task has no outputTopic')
   if (kind === 'exactly-once') {
     return {
       handler: ({ key, value }, context) => context.send({ topic, key, value }),

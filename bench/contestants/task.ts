@@ -7,8 +7,8 @@ export interface Task {
   readonly brokers: string
   readonly topic: string
   readonly group: string
-  /** Where contestants send that produce. */
-  readonly outputTopic: string
+  /** Of contestants that produce. */
+  readonly outputTopic?: string | undefined
   /** Messages to consume; the topic holds exactly as many. */
   readonly messages: number
   /** librdkafka properties on top of the contestant's defaults. */
@@ -47,7 +47,7 @@ export function parseTask(argument: string | undefined): Task {
   if (!isRecord(value)) throw new Error('a contestant takes one argument: its task as JSON')
   const { brokers, topic, group, outputTopic, messages, properties, verify, deadlineMs } = value
   if (!isText(brokers) || !isText(topic) || !isText(group)) throw new Error('a task has brokers, topic and group')
-  if (!isText(outputTopic)) throw new Error('a task has outputTopic')
+  if (outputTopic !== undefined && !isText(outputTopic)) throw new Error('outputTopic is a name')
   if (!isNumber(messages) || typeof verify !== 'boolean') throw new Error('a task has messages and verify')
   if (!isNumber(deadlineMs)) throw new Error('a task has deadlineMs')
   if (!isRecord(properties)) throw new Error('a task has properties')
