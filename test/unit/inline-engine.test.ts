@@ -258,7 +258,7 @@ test('fence: nothing of the partition that was taken before starts; other partit
   host.offer(runOf(0, 2))
   await nextTurn()
   await nextTurn()
-  assert.equal(gate.started, [1, 10, 2, 11])
+  assert.equal(gate.started, [1, 10, 11, 2])
   assert.equal(slotsWith(host, RELEASED), [2])
   gate.end(11)
   gate.end(2)
