@@ -92,7 +92,7 @@ void Dispatcher::forget_outputs(size_t bytes) {
 
 bool Dispatcher::outputs_full() const {
   const Lock lock(mutex_);
-  return output_bytes_ >= options_.max_output_bytes;
+  return are_outputs_full();
 }
 
 void Dispatcher::publish_outputs(Partition& partition, const Message& message) {

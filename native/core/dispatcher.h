@@ -402,14 +402,13 @@ class Dispatcher {
   void prefer_lowest(Partition& partition);
   Offset head_offset(uint32_t lane) const;
   void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
+  bool are_outputs_full() const { return output_bytes_ >= options_.max_output_bytes; }
   bool has_work() const {
     return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency &&
-           (output_bytes_ < options_.max_output_bytes || full_partitions_ != 0);
+           (!are_outputs_full() || full_partitions_ != 0);
   }
   // With the budget of outputs used up only what fills gaps may start: outputs may wait for just that.
-  bool may_start(const Partition& partition) const {
-    return output_bytes_ < options_.max_output_bytes || partition.metadata_full;
-  }
+  bool may_start(const Partition& partition) const { return !are_outputs_full() || partition.metadata_full; }
   void mark_full(Partition& partition, bool full);
   void ring();
 

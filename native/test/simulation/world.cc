@@ -34,8 +34,6 @@ World::World(uint64_t seed, bool verbose, Coverage& coverage)
   options_.poison_is_taken = random_.chance(50);
   options_.max_output_bytes = random_.chance(40) ? random_.below(300) + 1 : 1'000'000;
   const bool troubled = random_.chance(80);
-  // Outputs that wait for a map to fit may not keep its gaps from being filled.
-  if (metadata_units_ < 4'096 || broker_units_ < 4'096) options_.max_output_bytes = 1'000'000;
   habits_.retried = troubled ? static_cast<unsigned>(random_.below(30)) : 0;
   habits_.released = troubled ? static_cast<unsigned>(random_.below(10)) : 0;
   habits_.dropped = troubled ? 5 : 0;

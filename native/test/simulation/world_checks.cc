@@ -122,9 +122,10 @@ void World::check_no_engine_sleeps() {
   size_t executing = 0;
   for (const auto& assignment : assigned_) executing += assignment ? assignment->model.executing_lanes() : 0;
   if (executing == options_.concurrency) return;
-  if (dispatcher_->outputs_full()) return cover(Event::kOutputsFull);
+  const bool full = dispatcher_->outputs_full();
+  if (full) cover(Event::kOutputsFull);
   for (PartitionId id = 0; id < assigned_.size(); ++id) {
-    if (!assigned_[id] || assigned_[id]->draining) continue;
+    if (!assigned_[id] || assigned_[id]->draining || (full && !assigned_[id]->full)) continue;
     if (assigned_[id]->model.has_startable(assigned_[id]->full)) {
       broken("P6", "partition %u has work, an engine is idle and was not rung", id);
     }
