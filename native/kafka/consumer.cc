@@ -159,10 +159,9 @@ void Consumer::settle(std::span<const Settlement> settlements) {
   dispatcher_.settle(settlements, now_ms());
   if (anyone_waits_.load(std::memory_order_relaxed)) settled_.notify_all();
   // Lanes that wait for a time now: the ingest thread looks at timers.
-  const bool waits =
-      options_.dispatcher.linger_ms > 0 || std::any_of(settlements.begin(), settlements.end(), [](const auto& each) {
-        return each.outcome == Outcome::kRetried;
-      });
+  const bool waits = options_.dispatcher.linger_ms > 0 ||
+                     std::any_of(settlements.begin(), settlements.end(),
+                                 [](const auto& each) { return each.outcome == Outcome::kRetried; });
   if (waits && ingest_) ingest_->wake();
 }
 
@@ -437,8 +436,8 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t* partitions) {
   }
   if (!event.lost) {
     if (!closing_) wait_for_leases(ids);
-    // The wait may have cost the membership. Without one librdkafka commits as a client of no group, which a broker takes
-    // while the group is empty: it could move back what another member has committed meanwhile.
+    // The wait may have cost the membership. Without one librdkafka commits as a client of no group, which a broker
+    // takes while the group is empty: it could move back what another member has committed meanwhile.
     event.lost = rd_kafka_assignment_lost(client_) != 0;
     if (!event.lost) commit_now(ids);
   }
