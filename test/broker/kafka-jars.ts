@@ -27,7 +27,7 @@ export function javaProgram(): string {
 
 const pomFile = (): string => sourceFile('test/broker/pom.xml')
 
-/** As pom.xml has it, e.g. `4.1.0`. */
+/** As pom.xml has it, e.g. `4.1.2`. */
 export async function kafkaVersion(): Promise<string> {
   const pom = await readFile(pomFile(), 'utf8')
   return /<artifactId>kafka_[\d.]+<\/artifactId>\s*<version>([\d.]+)</.exec(pom)?.[1] ?? 'of an unknown version'
