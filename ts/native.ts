@@ -6,6 +6,7 @@
  * ({@link RawFailure}); `errors.ts` turns them into `LanewayError`s.
  */
 import { createRequire } from 'node:module'
+import type { Taker } from './ports/engine.js'
 
 /** What every failure that crosses from native code carries. */
 export interface RawFailure {
@@ -123,39 +124,7 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome]
  *   delays   Uint32  x C  at byte 12 C     ms until the next attempt (Retried only)
  *   outcomes Uint8   x C  at byte 16 C     Outcome
  */
-export interface RawTaker {
-  readonly settlements: ArrayBuffer
-  readonly settlementCapacity: number
-  /**
-   * Settles the first `settlementCount` records, then takes up to `maxMessages` messages of at most about `maxBytes`
-   * (at least one message where any is ready). Returns a batch (layout: native/core/batch_layout.h, mirrored in
-   * ts/message-batch.ts), or null when nothing is ready: then `onReady` is called once when something is.
-   */
-  take(settlementCount: number, maxMessages: number, maxBytes: number): ArrayBuffer | null
-  /** Settles without taking. Also wakes a revoke or a close that waits for these leases. */
-  settle(settlementCount: number): void
-  /**
-   * Withholds a leased message until its dead letter is acknowledged; what is leased after it in its lane goes back.
-   * `headers` alternate names and values, and follow the message's own. False: the lease is gone.
-   */
-  deadLetter(lease: number, slot: number, topic: string, withPayload: boolean, headers: readonly string[]): boolean
-  /**
-   * Keeps a record with a leased message, for the transaction that settles it. Arguments as RawProducer.produce. False:
-   * the lease is gone.
-   */
-  output(
-    lease: number,
-    slot: number,
-    topic: string,
-    partition: number,
-    key: Uint8Array | null,
-    value: Uint8Array | null,
-    timestamp: number,
-    headers: readonly (string | Uint8Array | null)[] | null,
-  ): boolean
-  /** Gives back what is still leased by this taker (Released) and ends it. Idempotent. */
-  detach(): void
-}
+export type RawTaker = Taker
 
 export interface RawPartitionStats extends RawTopicPartition {
   readonly epoch: number

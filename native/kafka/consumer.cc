@@ -81,19 +81,17 @@ Consumer::~Consumer() { close(); }
 
 std::optional<KafkaFailure> Consumer::start() {
   const std::lock_guard lock(close_mutex_);
-  auto made = make_conf(with_defaults(options_.properties));
-  if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
-  ConfHandle conf = std::move(std::get<ConfHandle>(made));
-  rd_kafka_conf_set_opaque(conf.get(), this);
-  rd_kafka_conf_set_rebalance_cb(conf.get(), &Consumer::on_rebalance);
-  rd_kafka_conf_set_log_cb(conf.get(), &Consumer::on_log);
-  rd_kafka_conf_set_error_cb(conf.get(), &Consumer::on_error);
-  rd_kafka_conf_set_stats_cb(conf.get(), &Consumer::on_statistics);
-  char reason[512];
-  client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), reason, sizeof reason);
-  if (client_ == nullptr) return config_failure(reason);
-  (void)conf.release();
+  // First: close() takes a client for one that has everything else, too.
   if (auto failure = open_writers()) return failure;
+  auto made = make_client(RD_KAFKA_CONSUMER, with_defaults(options_.properties), [this](rd_kafka_conf_t* conf) {
+    rd_kafka_conf_set_opaque(conf, this);
+    rd_kafka_conf_set_rebalance_cb(conf, &Consumer::on_rebalance);
+    rd_kafka_conf_set_log_cb(conf, &Consumer::on_log);
+    rd_kafka_conf_set_error_cb(conf, &Consumer::on_error);
+    rd_kafka_conf_set_stats_cb(conf, &Consumer::on_statistics);
+  });
+  if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
+  client_ = std::get<ClientHandle>(made).release();
   rd_kafka_poll_set_consumer(client_);
   commit_replies_ = rd_kafka_queue_new(client_);
   ingest_ = std::make_unique<Ingest>(

@@ -56,15 +56,12 @@ DeadLetterWriter::DeadLetterWriter(Dispatcher& dispatcher, Properties properties
 DeadLetterWriter::~DeadLetterWriter() { stop(); }
 
 std::optional<KafkaFailure> DeadLetterWriter::open() {
-  auto made = make_conf(properties_);
+  auto made = make_client(RD_KAFKA_PRODUCER, properties_, [this](rd_kafka_conf_t* conf) {
+    rd_kafka_conf_set_opaque(conf, this);
+    rd_kafka_conf_set_dr_msg_cb(conf, &DeadLetterWriter::on_delivery);
+  });
   if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
-  ConfHandle conf = std::move(std::get<ConfHandle>(made));
-  rd_kafka_conf_set_opaque(conf.get(), this);
-  rd_kafka_conf_set_dr_msg_cb(conf.get(), &DeadLetterWriter::on_delivery);
-  char reason[512];
-  client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
-  if (!client_) return config_failure(reason);
-  (void)conf.release();
+  client_ = std::move(std::get<ClientHandle>(made));
   return std::nullopt;
 }
 

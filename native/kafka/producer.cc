@@ -21,21 +21,15 @@ KafkaFailure closed_failure() { return {.code = "PRODUCER_CLOSED", .message = "t
 }  // namespace
 
 std::variant<std::unique_ptr<Producer>, KafkaFailure> Producer::create(const Properties& properties) {
-  auto made = make_conf(properties);
+  std::unique_ptr<Producer> producer(new Producer());
+  auto made = make_client(RD_KAFKA_PRODUCER, properties, [raw = producer.get()](rd_kafka_conf_t* conf) {
+    rd_kafka_conf_set_opaque(conf, raw);
+    rd_kafka_conf_set_dr_msg_cb(conf, &Producer::on_delivery);
+  });
   if (auto* failure = std::get_if<KafkaFailure>(&made)) return std::move(*failure);
-  ConfHandle conf = std::move(std::get<ConfHandle>(made));
-  std::unique_ptr<Producer> producer(new Producer(conf.get()));
-  char reason[512];
-  producer->client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
-  if (!producer->client_) return config_failure(reason);
-  (void)conf.release();
+  producer->client_ = std::move(std::get<ClientHandle>(made));
   producer->poll_thread_ = std::thread([raw = producer.get()] { raw->poll_loop(); });
   return producer;
-}
-
-Producer::Producer(rd_kafka_conf_t* conf) {
-  rd_kafka_conf_set_opaque(conf, this);
-  rd_kafka_conf_set_dr_msg_cb(conf, &Producer::on_delivery);
 }
 
 Producer::~Producer() { close(); }

@@ -44,7 +44,7 @@ class Producer {
   uint64_t queued() const;
 
  private:
-  explicit Producer(rd_kafka_conf_t* conf);
+  Producer() = default;
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque);
   void poll_loop();
 

@@ -58,9 +58,11 @@ Properties for_producer(const Properties& properties) {
   return left;
 }
 
-std::variant<ClientHandle, KafkaFailure> make_client(rd_kafka_type_t type, const Properties& properties) {
+std::variant<ClientHandle, KafkaFailure> make_client(rd_kafka_type_t type, const Properties& properties,
+                                                     const std::function<void(rd_kafka_conf_t*)>& configure) {
   auto conf = make_conf(properties);
   if (auto* failure = std::get_if<KafkaFailure>(&conf)) return std::move(*failure);
+  if (configure) configure(std::get<ConfHandle>(conf).get());
   char reason[512];
   ClientHandle client(rd_kafka_new(type, std::get<ConfHandle>(conf).get(), reason, sizeof reason));
   if (!client) return config_failure(reason);

@@ -361,4 +361,19 @@ function failAfter(ms: number): Promise<never> {
   return new Promise((_, reject) => setTimeout(() => reject(new Error(`nothing in ${ms} ms`)), ms).unref())
 }
 
+for (const extra of [
+  { deadLetter: { topic: 'dead', kafka: { 'max.in.flight.requests.per.connection': 10 } } },
+  { transactional: { id: 'tx', kafka: { 'max.in.flight.requests.per.connection': 10 } } },
+]) {
+  const option = Object.keys(extra).join()
+  test(`${option}: properties that contradict each other reject run(), and the consumer closes`, async (setting) => {
+    const consumer = consumerOf(setting, await topicWith(setting, []), { ...extra, logger: silent })
+    const error: unknown = await consumer.run(() => undefined).catch((reason: unknown) => reason)
+    assert.ok(LanewayError.is(error))
+    assert.is(error.code, 'CONFIG_INVALID')
+    assert.match(error.message, 'max.in.flight')
+    await consumer.close()
+  })
+}
+
 test.run()

@@ -117,13 +117,27 @@ export type FailureDecision =
   /** The consumer stops: leave the message unsettled. The host has been told why. */
   | { readonly kind: 'stop' }
 
-/** One engine thread's connection to the dispatcher: see RawTaker in native.ts for the layouts. */
+/** One engine thread's connection to the dispatcher: see RawTaker in native.ts for the layout of the settlements. */
 export interface Taker {
   readonly settlements: ArrayBuffer
   readonly settlementCapacity: number
+  /**
+   * Settles the first `settlementCount` records, then takes up to `maxMessages` messages of at most about `maxBytes`
+   * (at least one message where any is ready). Returns a batch (layout: native/core/batch_layout.h, mirrored in
+   * ts/message-batch.ts), or null when nothing is ready: then `onReady` is called once when something is.
+   */
   take(settlementCount: number, maxMessages: number, maxBytes: number): ArrayBuffer | null
+  /** Settles without taking. Also wakes a revoke or a close that waits for these leases. */
   settle(settlementCount: number): void
+  /**
+   * Withholds a leased message until its dead letter is acknowledged; what is leased after it in its lane goes back.
+   * `headers` alternate names and values, and follow the message's own. False: the lease is gone.
+   */
   deadLetter(lease: number, slot: number, topic: string, withPayload: boolean, headers: readonly string[]): boolean
+  /**
+   * Keeps a record with a leased message, for the transaction that settles it. `partition` -1 lets the key decide;
+   * `timestamp` 0 means now; headers alternate names and values. False: the lease is gone.
+   */
   output(
     lease: number,
     slot: number,
@@ -134,6 +148,7 @@ export interface Taker {
     timestamp: number,
     headers: readonly (Uint8Array | string | null)[] | null,
   ): boolean
+  /** Gives back what is still leased by this taker (Released) and ends it. Idempotent. */
   detach(): void
 }
 
