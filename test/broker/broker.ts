@@ -32,6 +32,12 @@ const POLL_MS = 25
 /** Another process may take a free port between our looking and the broker's binding; then we look again. */
 const PORT_ATTEMPTS = 3
 
+/** Properties of a broker that keeps access rules; what has none is open to everybody. */
+export const WITH_AUTHORIZER = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': 'true',
+} as const
+
 export interface BrokerOptions {
   /** Broker properties on top of (and over) the fixture's, e.g. `{'offset.metadata.max.bytes': 512}`. */
   readonly properties?: Readonly<Record<string, string | number>>
@@ -60,6 +66,8 @@ export interface Broker extends AsyncDisposable {
   configureTopic(name: string, config: NonNullable<TopicOptions['config']>): Promise<void>
   /** Deletes the records of a partition below an offset: its log then starts there. */
   deleteRecords(topic: string, partition: number, before: number): Promise<void>
+  /** Denies everything on one resource to everybody; the broker needs {@link WITH_AUTHORIZER}. */
+  deny(kind: 'topic' | 'group' | 'transactional-id', name: string): Promise<void>
   /** Ends the broker process and leaves its data; `SIGKILL` is a crash. */
   halt(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
   /** `halt()` where it still runs, then starts it again on the same port with the same data. */
@@ -209,6 +217,16 @@ class KafkaBroker implements Broker {
 
   deleteRecords(topic: string, partition: number, before: number): Promise<void> {
     return deleteRecords({ host: HOST, port: this.port }, { topic, partition, before }, TOPIC_DEADLINE_MS)
+  }
+
+  async deny(kind: 'topic' | 'group' | 'transactional-id', name: string): Promise<void> {
+    const rule = ['--add', '--deny-principal', 'User:*', '--operation', 'All', '--force', `--${kind}`, name]
+    const tool = ['org.apache.kafka.tools.AclCommand', '--bootstrap-server', this.bootstrapServers, ...rule]
+    const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
+    const acl = await runToEnd(javaProgram(), [quiet, '-cp', this.classpath, ...tool], {
+      deadlineMs: START_DEADLINE_MS,
+    })
+    if (acl.status !== 0) throw new Error(`${kind} ${name} could not be denied:\n${acl.output.slice(-4000)}`)
   }
 
   async format(): Promise<void> {
