@@ -1,14 +1,14 @@
 /**
  * The inline engine: runs handlers on the thread that called `run()` or `runBatches()`.
  *
- * What it does with messages is in the folder `inline`: attempts with their signals and timeouts, settlements, and an
+ * What it does with messages is in the folder `executor`: attempts with their signals and timeouts, settlements, and an
  * executor each for single messages and for batches. It must not decide what becomes of a failed message: the host does.
  */
 import { LanewayError } from '../errors.js'
 import type { Engine, EngineHost, StopMode } from '../ports/engine.js'
-import { BatchExecutor } from './inline/batches.js'
-import type { Executor } from './inline/executor.js'
-import { MessageExecutor } from './inline/messages.js'
+import { BatchExecutor } from './executor/batches.js'
+import type { Executor } from './executor/executor.js'
+import { MessageExecutor } from './executor/messages.js'
 
 class InlineEngine implements Engine {
   #executor: Executor | undefined

@@ -7,29 +7,25 @@
  * ones too, because many never wait for anything, and a chain of microtasks keeps the event loop as a plain loop does.
  */
 import { LanewayError } from '../../errors.js'
-import { BatchMessage, MessageBatch } from '../../message-batch.js'
-import { Outcome } from '../../native.js'
-import type { EngineHost, StopMode, Taker } from '../../ports/engine.js'
+import type { MessageBatch } from '../../message-batch.js'
+import type { Outcome } from '../../native.js'
+import type { EngineHost, StopMode } from '../../ports/engine.js'
+import { type Place, Settler } from '../settler.js'
 import { LiveAttempts } from './attempt.js'
 import { Fences } from './fences.js'
-import { SettlementColumns } from './settlements.js'
 
 /** How long handlers may keep the event loop, in ms: twice where promises end at once when a turn has just ended. */
 export const TURN_MS = 5
 /** The clock is looked at after so many handlers while they are fast, after each one when they are not. */
 const MAX_HANDLERS_PER_CLOCK = 64
 const FAST_MS = 0.25
-const MAX_DELAY_MS = 2 ** 31 - 1
-
-export type Place = ReturnType<EngineHost['partition']>
 
 /** From its start on; an engine that has none has not been started. */
 export abstract class Executor {
   readonly attempts: LiveAttempts
   readonly fences: Fences
   protected readonly host: EngineHost
-  readonly #taker: Taker
-  readonly #columns: SettlementColumns
+  readonly #settler: Settler
   /** Handlers whose promise is awaited. */
   #awaited = 0
   #stop: StopMode | undefined
@@ -45,9 +41,9 @@ export abstract class Executor {
     this.host = host
     // Not a turn at once: where messages come in as fast as they are handled, one call of Node's follows the other without
     // a turn of the event loop between them.
-    this.#taker = host.attach(() => this.scheduleTurn())
-    this.#columns = new SettlementColumns(this.#taker)
-    this.attempts = new LiveAttempts(host, this.#taker)
+    const taker = host.attach(() => this.scheduleTurn())
+    this.#settler = new Settler(host, taker)
+    this.attempts = new LiveAttempts(host, taker)
     this.fences = new Fences(host)
     this.scheduleTurn()
   }
@@ -68,8 +64,8 @@ export abstract class Executor {
     this.#stop = mode
     if (mode === 'drain') return this.#drain(deadlineMs)
     this.attempts.abort(new LanewayError('CONSUMER_CLOSED', 'the consumer is closed without waiting for its handlers'))
-    this.#flush()
-    this.#taker.detach()
+    this.#settler.flush()
+    this.#settler.taker.detach()
     this.discard()
     this.#announceDrained()
   }
@@ -120,7 +116,7 @@ export abstract class Executor {
   }
 
   #endTurnOfDrain(): void {
-    this.#flush()
+    this.#settler.flush()
     if (this.#awaited === 0 && this.isIdle()) this.#announceDrained()
   }
 
@@ -146,45 +142,18 @@ export abstract class Executor {
 
   /** undefined when nothing is ready: the pump is called when something is. */
   protected take(maxMessages: number, maxBytes: number): MessageBatch | undefined {
-    const buffer = this.#taker.take(this.#columns.empty(), maxMessages, maxBytes)
-    if (buffer === null) return undefined
-    const batch = new MessageBatch(buffer)
-    this.fences.meet(batch)
+    const batch = this.#settler.take(maxMessages, maxBytes)
+    if (batch !== undefined) this.fences.meet(batch)
     return batch
   }
 
-  settle(batch: MessageBatch, index: number, outcome: Outcome, delayMs = 0): void {
-    if (this.#stop === 'abort') return
-    if (this.#columns.add(batch, index, outcome, delayMs)) this.#flush()
+  settle(batch: MessageBatch, index: number, outcome: Outcome): void {
+    if (this.#stop !== 'abort') this.#settler.settle(batch, index, outcome)
   }
 
   /** True where the message is settled all the same, and its run goes on. */
   failed(error: unknown, batch: MessageBatch, index: number, place: Place): boolean {
-    if (this.#stop === 'abort') return false
-    const message = new BatchMessage(batch, index, place)
-    const attempt = batch.attempts[index] ?? 1
-    const decision = this.host.decide({ error, message, attempt, firstFailedAt: batch.firstFailedAt(index) })
-    switch (decision.kind) {
-      case 'retry':
-        this.settle(batch, index, Outcome.Retried, Math.min(Math.max(Math.ceil(decision.delayMs), 0), MAX_DELAY_MS))
-        return false
-      case 'drop':
-        this.settle(batch, index, Outcome.Dropped)
-        return true
-      case 'deadLetter': {
-        const { topic, withPayload, headers } = decision.letter
-        // It gives back what is leased after it in its lane: what of that is settled already must be so there, too.
-        this.#flush()
-        this.#taker.deadLetter(batch.firstLease + index, batch.slots[index] ?? 0, topic, withPayload, headers)
-        return false
-      }
-      case 'block':
-        this.settle(batch, index, Outcome.Blocked)
-        return false
-      case 'stop':
-        this.settle(batch, index, Outcome.Released)
-        return false
-    }
+    return this.#stop !== 'abort' && this.#settler.failed(error, batch, index, place)
   }
 
   /** A promise is awaited; `resumed` follows as soon as it has ended. */
@@ -202,10 +171,5 @@ export abstract class Executor {
 
   broken(error: unknown): void {
     this.host.fail(error)
-  }
-
-  #flush(): void {
-    const count = this.#columns.empty()
-    if (count > 0) this.#taker.settle(count)
   }
 }

@@ -10,8 +10,9 @@ import { BatchMessage, type MessageBatch } from '../../message-batch.js'
 import { Outcome } from '../../native.js'
 import type { EngineHost } from '../../ports/engine.js'
 import { isThenable } from '../../thenable.js'
+import type { Place } from '../settler.js'
 import { Attempt } from './attempt.js'
-import { Executor, type Place, TURN_MS } from './executor.js'
+import { Executor, TURN_MS } from './executor.js'
 
 /** Most messages in one batch; slow synchronous handlers get fewer, down to the minimum. */
 const MAX_MESSAGES = 2048

@@ -11,8 +11,9 @@ import { BatchMessage, type MessageBatch } from '../../message-batch.js'
 import { Outcome } from '../../native.js'
 import type { BatchContext, BatchPlan, EngineHost, Message, OutgoingRecord } from '../../ports/engine.js'
 import { isThenable } from '../../thenable.js'
+import type { Place } from '../settler.js'
 import { BatchAttempt } from './attempt.js'
-import { Executor, type Place } from './executor.js'
+import { Executor } from './executor.js'
 
 /** Batches of one lane that are taken at once. */
 const BATCHES_PER_TAKE = 4
