@@ -169,8 +169,9 @@ const delivery = z.object({
   kafka: z.record(z.string(), z.unknown()),
   deadLetter: z.unknown(),
   transactional: z.unknown(),
-  deserialize: z.object({ onError: z.string() }).optional(),
+  deserialize: z.object({ key: z.unknown(), value: z.unknown(), onError: z.string() }).partial().optional(),
   order: z.string(),
+  engine: z.object({ handlers: z.string().optional() }),
 })
 
 export const schema = z
@@ -281,6 +282,12 @@ export const schema = z
       }
       if (options.deserialize?.onError === 'deadLetter' && options.deadLetter === undefined) {
         refuse(['deserialize', 'onError'], 'is deadLetter, and there is no option deadLetter')
+      }
+      if (options.engine.handlers === 'elsewhere') {
+        for (const field of ['key', 'value'] as const) {
+          if (options.deserialize?.[field] === undefined) continue
+          refuse(['deserialize', field], 'is for handlers in this thread: this engine’s decode by themselves')
+        }
       }
       if (options.poisonKeys !== undefined && options.order !== 'key') {
         refuse(['poisonKeys'], "goes with order: 'key'")

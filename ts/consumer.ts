@@ -65,6 +65,11 @@ function toProperties(kafka: ConsumerConfig['kafka']): Record<string, string> {
   return Object.fromEntries(Object.entries(kafka).map(([name, value]) => [name, String(value)]))
 }
 
+/** Stands where a handler would, for engines that bring their own along. */
+function elsewhere(): never {
+  throw new LanewayError('INTERNAL', 'the handlers of this engine are elsewhere')
+}
+
 /** What ends `run()` is a LanewayError, also where an engine or this file is at fault. */
 function typed(error: unknown): LanewayError {
   if (LanewayError.is(error)) return error
@@ -109,14 +114,17 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
    * returning; when it throws, the options `retry`, `deadLetter` and `onExhausted` say what becomes of it, or what it
    * has thrown: {@link RetryMessage}, {@link DropMessage}, {@link DeadLetterMessage} or {@link FatalError}.
    *
+   * @param handler none where the engine brings its own along, as `workerThreads()` does
    * @returns a promise that resolves after {@link close}
    * @throws LanewayError for everything that ends the consumer, e.g. `RETRIES_EXHAUSTED`, `AUTHORIZATION_FAILED`,
    * `TOPIC_UNKNOWN`; what was settled is committed first
    */
-  async run(handler: Handler<MessageOf<D>>): Promise<void> {
+  async run(handler?: Handler<MessageOf<D>>): Promise<void> {
     this.#requireNew(handler)
     this.#state = 'running'
-    await this.#run({ handler: this.#decoding<Handler<never>, Handler>(handler, decodingHandler) })
+    await this.#run({
+      handler: handler === undefined ? elsewhere : this.#decoding<Handler<never>, Handler>(handler, decodingHandler),
+    })
   }
 
   /**
@@ -125,14 +133,22 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
    *
    * @throws LanewayError as {@link run}, and `CONFIG_INVALID` for a wrong option
    */
-  async runBatches(handler: BatchHandler<MessageOf<D>>, options: BatchOptions = {}): Promise<void> {
-    const { linger, sameKey, ...plan } = parseBatchOptions(options, this.#config)
+  async runBatches(handler: BatchHandler<MessageOf<D>>, options?: BatchOptions): Promise<void>
+  /** Where the engine brings its handler along. */
+  async runBatches(options?: BatchOptions): Promise<void>
+  async runBatches(...[first, second]: unknown[]): Promise<void> {
+    const isElsewhere = this.#config.engine.handlers === 'elsewhere' && typeof first !== 'function'
+    const handler = isElsewhere ? undefined : (first as BatchHandler<MessageOf<D>>)
+    const { linger, sameKey, ...plan } = parseBatchOptions((isElsewhere ? first : second) ?? {}, this.#config)
     this.#requireNew(handler)
     this.#state = 'running'
     const batches = {
       ...plan,
       lingerMs: linger,
-      handler: this.#decoding<BatchHandler<never>, BatchHandler>(handler, decodingBatchHandler),
+      handler:
+        handler === undefined
+          ? elsewhere
+          : this.#decoding<BatchHandler<never>, BatchHandler>(handler, decodingBatchHandler),
     }
     // The one before it was never started, and has nothing that would have to be closed.
     this.#raw = this.#createRaw(batches, sameKey)
@@ -225,9 +241,10 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
   }
 
   #requireNew(handler: unknown): void {
-    if (typeof handler !== 'function') {
-      const issues = [{ field: 'handler', message: 'must be a function' }]
-      throw new LanewayError('CONFIG_INVALID', 'handler: must be a function', { issues })
+    const isElsewhere = this.#config.engine.handlers === 'elsewhere'
+    if (isElsewhere ? handler !== undefined : typeof handler !== 'function') {
+      const message = isElsewhere ? 'must not be given: the engine brings its own along' : 'must be a function'
+      throw new LanewayError('CONFIG_INVALID', `handler: ${message}`, { issues: [{ field: 'handler', message }] })
     }
     if (this.#state === 'running') throw new LanewayError('ALREADY_RUNNING', 'this consumer runs already')
     if (this.#state === 'closed') throw new LanewayError('CONSUMER_CLOSED', 'this consumer is closed')

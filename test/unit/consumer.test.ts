@@ -318,6 +318,18 @@ test('a wrong option of runBatches() is refused, and the consumer may still be r
   assert.equal(seen, ['a', 'b'])
 })
 
+test('a handler for an engine that brings its own along is refused by name', async (setting) => {
+  const engine: Engine = { handlers: 'elsewhere', start: () => undefined, stop: async () => undefined }
+  const consumer = consumerOf(setting, await topicWith(setting, []), { engine })
+  const error = await rejectionOf(consumer.run(() => undefined))
+  assert.ok(LanewayError.is(error))
+  assert.is(error.issues[0]?.field, 'handler')
+  assert.match(error.message, /brings its own/)
+  const running = consumer.run()
+  await consumer.close()
+  await running
+})
+
 test('a handler that is no function is refused by name', async (setting) => {
   const consumer = consumerOf(setting, 'unused')
   const error = await rejectionOf(consumer.run('handler' as unknown as Handler))

@@ -154,8 +154,9 @@ export interface Taker {
 
 /** What the consumer offers to its engine. */
 export interface EngineHost {
+  /** The one that `run()` got; where handlers are elsewhere, it only throws. */
   readonly handler: Handler
-  /** Set where messages are handled in batches: then `handler` is not called. */
+  /** Set where messages are handled in batches: then `handler` is not called. Its handler is likewise. */
   readonly batches?: BatchPlan | undefined
   /** ms; 0: none. */
   readonly handlerTimeoutMs: number
@@ -175,6 +176,8 @@ export type StopMode = 'drain' | 'abort'
 
 /** Runs handlers. One instance serves one consumer, once. */
 export interface Engine {
+  /** `elsewhere`: it brings its handlers along, and `run()` gets none. Default: `here`. */
+  readonly handlers?: 'here' | 'elsewhere'
   start(host: EngineHost): void | Promise<void>
   /**
    * `drain`: starts nothing, resolves when nothing is running or `deadlineMs` has passed. `abort`: signals the running
