@@ -16,7 +16,7 @@ import { decodingBatchHandler, decodingHandler } from './decoded-handlers.js'
 import type { DecodedBy, Decoders } from './decoding.js'
 import { fromRaw, LanewayError, translate } from './errors.js'
 import { Failures } from './failures.js'
-import { type ConsumerHealth, type ConsumerState, healthOf } from './health.js'
+import { type ConsumerHealth, type ConsumerState, healthOf, type StandingMessage } from './health.js'
 import { addon, type RawConsumer, type RawEvent, type RawStats, type RawTopicPartition } from './native.js'
 import type { BatchHandler, BatchPlan, EngineHost, Handler, Message, StopMode } from './ports/engine.js'
 import type { Logger } from './ports/logger.js'
@@ -33,6 +33,8 @@ export interface CloseOptions {
 
 /** Numbers of one moment; see RawStats and RawPartitionStats for each. */
 export interface ConsumerStats extends RawStats {
+  /** The messages whose handlers have run longest, the longest first: one that never ends is seen here. At most 10. */
+  readonly longestRunning: readonly StandingMessage[]
   /** Messages dropped, by reason; at most some 100 reasons, the rest as `other`. */
   readonly drops: Readonly<Record<string, number>>
 }
@@ -53,7 +55,7 @@ const channels = {
 
 /** How long close() waits for dead letters before it looks whether it is still to wait. */
 const DRAIN_SLICE_MS = 50
-/** How many handlers health() names. */
+/** How many handlers health() and stats() name. */
 const LONGEST_RUNNING = 10
 
 const SYSLOG_ERROR = 3
@@ -182,7 +184,8 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
 
   /** What the consumer holds and has done, at this moment. */
   stats(): ConsumerStats {
-    return { ...this.#raw.stats(), drops: this.#failures.drops() }
+    const { oldest } = this.#raw.standing(LONGEST_RUNNING)
+    return { ...this.#raw.stats(), longestRunning: oldest, drops: this.#failures.drops() }
   }
 
   /** Whether it moves, and what it waits for; meant to be asked some times a minute. */

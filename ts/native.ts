@@ -202,6 +202,8 @@ export interface RawStats {
   readonly commits: number
   readonly commitFailures: number
   readonly metadataFallbacks: number
+  /** Messages whose headers did not decode, handed over without them. */
+  readonly malformedHeaders: number
   /** What handlers produced and no transaction has carried yet. */
   readonly outputBytes: number
   readonly transactions: number

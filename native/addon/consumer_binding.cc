@@ -350,6 +350,7 @@ Napi::Value ConsumerBinding::stats(const Napi::CallbackInfo& info) {
       {"commits", static_cast<double>(stats.commits)},
       {"commitFailures", static_cast<double>(stats.commit_failures)},
       {"metadataFallbacks", static_cast<double>(stats.metadata_fallbacks)},
+      {"malformedHeaders", static_cast<double>(stats.malformed_headers)},
       {"blockedLanes", static_cast<double>(stats.dispatcher.blocked_lanes)},
       {"failingKeys", static_cast<double>(stats.dispatcher.failing_keys)},
       {"poisonings", static_cast<double>(stats.dispatcher.poisonings)},

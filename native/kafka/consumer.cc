@@ -208,6 +208,7 @@ ConsumerStats Consumer::stats() const {
   stats.commits = commits_;
   stats.commit_failures = commit_failures_;
   stats.metadata_fallbacks = metadata_fallbacks_;
+  if (ingest_) stats.malformed_headers = ingest_->malformed_headers();
   stats.transactions = transactions_committed_;
   stats.aborted_transactions = transactions_aborted_;
   const int64_t polled_at_ms = polled_at_ms_;

@@ -116,6 +116,7 @@ struct ConsumerStats {
   uint64_t commits = 0;
   uint64_t commit_failures = 0;
   uint64_t metadata_fallbacks = 0;
+  uint64_t malformed_headers = 0;
   uint64_t transactions = 0;
   uint64_t aborted_transactions = 0;
   int64_t poll_age_ms = -1;  // since the poll thread last served librdkafka; -1: not started

@@ -52,6 +52,7 @@ const counts: RawStats = {
   commits: 1,
   commitFailures: 0,
   metadataFallbacks: 0,
+  malformedHeaders: 0,
   outputBytes: 0,
   transactions: 0,
   abortedTransactions: 0,
