@@ -40,7 +40,8 @@ const SHAPES: Readonly<Record<FaultKind, Shape>> = {
   'broker-restart': { target: 'broker', leastMs: 0, mostMs: 1_000 },
   'broker-crash': { target: 'broker', leastMs: 0, mostMs: 1_000 },
 }
-const DELAY_MS = { least: 20, most: 400 }
+/** A round trip takes twice as long: far below every timeout of settings.ts. */
+const DELAY_MS = { least: 20, most: 150 }
 
 /** Nothing happens before every member has work. */
 const CALM_MS = 4_000

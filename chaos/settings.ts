@@ -8,6 +8,11 @@ export const PARTITIONS = 8
 /** A group without a heartbeat from a member for so long goes on without it. */
 export const SESSION_TIMEOUT_MS = 3_000
 export const HEARTBEAT_MS = 300
+/**
+ * With KIP-848 librdkafka waits no longer for the answer to a heartbeat than until the next one. Where that answer carries
+ * a new epoch and comes late, the group fences the member: a round trip, delayed or on a busy machine, must fit in.
+ */
+const KIP_848_HEARTBEAT_MS = 1_000
 /** What a revoke waits for running handlers; the slowest handlers take longer. */
 export const REBALANCE_TIMEOUT_MS = 2_500
 /** What close() waits for them. */
@@ -35,7 +40,7 @@ export const PROTOCOL_NAMES = ['eager', 'cooperative', 'kip-848'] as const satis
 
 export const BROKER_PROPERTIES = {
   'group.consumer.session.timeout.ms': SESSION_TIMEOUT_MS,
-  'group.consumer.heartbeat.interval.ms': HEARTBEAT_MS,
+  'group.consumer.heartbeat.interval.ms': KIP_848_HEARTBEAT_MS,
 } as const
 
 /** What a member is started with: one JSON argument. */
