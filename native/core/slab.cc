@@ -10,11 +10,13 @@ constexpr size_t kMinSlabBytes = size_t{4} << 10;
 constexpr size_t kMaxSlabBytes = size_t{256} << 10;
 // Slabs kept for reuse: warm memory is worth more than a small footprint here.
 constexpr size_t kMaxSpare = 16;
+// Slabs that are being filled, or half run out, when nothing stays.
+constexpr size_t kSlackSlabs = 4;
 }  // namespace
 
 SlabPool::SlabPool(size_t max_bytes)
     : slab_bytes_(std::clamp((max_bytes / 16) & ~size_t{4095}, kMinSlabBytes, kMaxSlabBytes)),
-      limit_bytes_(max_bytes * 2 + slab_bytes_ * 2) {}
+      slack_bytes_(slab_bytes_ * kSlackSlabs) {}
 
 Slab* SlabPool::acquire(size_t footprint) {
   std::unique_ptr<Slab> slab;
@@ -43,11 +45,13 @@ void SlabPool::seal(Slab* slab) {
 void SlabPool::add_live(Slab* slab, size_t bytes) {
   ++slab->live_messages;
   slab->live_bytes += bytes;
+  live_bytes_ += bytes;
 }
 
 void SlabPool::remove_live(Slab* slab, size_t bytes) {
   --slab->live_messages;
   slab->live_bytes -= bytes;
+  live_bytes_ -= bytes;
   if (slab->live_messages == 0 && !slab->filling) release(slab);
 }
 

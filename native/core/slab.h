@@ -41,8 +41,9 @@ constexpr size_t slab_footprint(size_t size) {
 
 class SlabPool {
  public:
-  // `max_bytes`: all slabs together stay below about twice this (half-empty slabs) plus two slabs; the dispatcher
-  // enforces it by compaction before it asks for more.
+  // All slabs together stay below about twice the bytes that live in them (half-empty slabs) plus a few slabs; the
+  // dispatcher enforces it by compaction before it asks for more. So a message that stays never costs more than twice
+  // itself, and the slabs in use stay in the cache. `max_bytes`: the most that will live.
   explicit SlabPool(size_t max_bytes);
 
   size_t slab_bytes() const { return slab_bytes_; }
@@ -51,7 +52,7 @@ class SlabPool {
   // Bytes of all slabs in use.
   size_t used_bytes() const { return used_bytes_; }
   // True when another slab should not be taken before compaction was tried.
-  bool at_limit() const { return used_bytes_ >= limit_bytes_; }
+  bool at_limit() const { return used_bytes_ >= 2 * live_bytes_ + slack_bytes_; }
 
   // Never fails; marked as filling. Above the shared limit the slab holds one message, and no more bytes than that.
   Slab* acquire(size_t footprint);
@@ -68,8 +69,9 @@ class SlabPool {
   void release(Slab* slab);
 
   size_t slab_bytes_;
-  size_t limit_bytes_;
+  size_t slack_bytes_;
   size_t used_bytes_ = 0;
+  size_t live_bytes_ = 0;
   std::vector<std::unique_ptr<Slab>> slabs_;
   std::vector<std::unique_ptr<Slab>> spare_;
 };

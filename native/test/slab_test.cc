@@ -85,6 +85,16 @@ TEST(SlabPool, AMessageThatLivesAloneTakesItsOwnBytesOnly) {
   EXPECT_EQ(pool.used_bytes(), 0U);
 }
 
+TEST(SlabPool, FullSlabsAreNoReasonToCompact) {
+  SlabPool pool(kBudget);
+  for (int i = 0; i < 40; ++i) {
+    Slab* slab = pool.acquire(64);
+    pool.add_live(slab, pool.slab_bytes());
+    pool.seal(slab);
+    EXPECT_FALSE(pool.at_limit());
+  }
+}
+
 TEST(SlabPool, SlabsAreFreedInAnyOrder) {
   SlabPool pool(kBudget);
   std::vector<Slab*> slabs;
@@ -93,7 +103,7 @@ TEST(SlabPool, SlabsAreFreedInAnyOrder) {
     pool.add_live(slabs.back(), 64);
     pool.seal(slabs.back());
   }
-  EXPECT_TRUE(pool.at_limit() == (pool.used_bytes() >= 2 * kBudget + 2 * pool.slab_bytes()));
+  EXPECT_TRUE(pool.at_limit()) << "40 slabs for 40 small messages";
   for (size_t i = 0; i < slabs.size(); i += 2) pool.remove_live(slabs[i], 64);
   for (size_t i = 1; i < slabs.size(); i += 2) pool.remove_live(slabs[i], 64);
   EXPECT_EQ(pool.used_bytes(), 0U);
