@@ -310,10 +310,13 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
       ...handling,
       handlerTimeoutMs: this.#config.handlerTimeout,
       isTransactional: this.#config.transactional !== undefined,
+      token: this.#raw.token,
       attach: (onReady) => translate(() => this.#raw.attach(onReady)),
+      abandon: (ward) => this.#raw.abandon(ward),
       partition: (id) => this.#partition(id),
       decide: (failed) => (this.#failure === undefined ? this.#failures.decide(failed) : { kind: 'stop' }),
       fail: (error) => this.#fail(error),
+      warn: (message, fields) => this.#logger.warn(message, fields),
     }
   }
 

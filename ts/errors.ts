@@ -10,13 +10,14 @@ import type { RawFailure } from './native.js'
 export const ERROR_CODES = {
   CONFIG_INVALID: 'An option is unknown, of the wrong type or impossible; `issues` names each field.',
   ALREADY_RUNNING: 'run() was called twice on one consumer.',
-  CONSUMER_CLOSED: 'The consumer was closed before run().',
+  CONSUMER_CLOSED: 'The consumer is closed, or was closed before run().',
   PRODUCER_CLOSED: 'The producer is closed.',
   RETRIES_EXHAUSTED:
     'A message failed as often as the retry policy allows; `details` names it, `cause` is its last error.',
   DESERIALIZATION_FAILED:
     'The key or value of a message cannot be decoded; `details` names it, `cause` is what the decoder said.',
   FATAL_HANDLER: 'A handler threw FatalError: the consumer stops.',
+  WORKER_LOST: 'A worker ended while it ran a message.',
   HANDLER_TIMEOUT: 'A handler ran longer than handlerTimeout; the attempt counts as failed once it has ended.',
   KEY_POISONED: 'A message was not run, because its key failed too often in a row.',
   LEASE_LOST: 'A handler went on with a message that is not its own any more.',

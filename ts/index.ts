@@ -15,6 +15,7 @@ export {
   SchemaError,
 } from './decoding.js'
 export { inline } from './engines/inline.js'
+export { type WorkerThreadsOptions, workerThreads } from './engines/worker-threads.js'
 export { type ConfigIssue, ERROR_CODES, type ErrorCode, LanewayError } from './errors.js'
 export type { ConsumerHealth, ConsumerState, PartitionHealth, StandingMessage } from './health.js'
 export { DeadLetterMessage, DropMessage, FatalError, RetryMessage } from './outcomes.js'
@@ -29,6 +30,7 @@ export type {
   FailureDecision,
   Handler,
   HandlerContext,
+  HandlerHost,
   Message,
   OutgoingRecord,
   StopMode,

@@ -229,8 +229,12 @@ export interface RawConsumer {
    * message. A consumer that was not started needs no close().
    */
   start(onEvent: (event: RawEvent) => void): void
+  /** For `attachTo`: never given again in this process. */
+  readonly token: number
   /** `onReady` is called on the attaching thread, coalesced, only after a take returned null. */
   attach(onReady: () => void): RawTaker
+  /** Gives back what the takers of this ward still have, where their environments have ended. May be called again. */
+  abandon(ward: number): void
   /** The topic and partition behind a batch's partition id; ids never change their meaning within a consumer. */
   partition(id: number): RawTopicPartition
   stats(): RawStats
@@ -242,6 +246,12 @@ export interface RawConsumer {
   drained(deadlineMs: number): Promise<boolean>
   /** Fences what is still leased, commits, leaves the group, joins the threads. Idempotent. */
   close(): Promise<void>
+}
+
+/** A taker of a consumer that was made in another environment, and the names of its partitions. */
+export interface RawAttachment {
+  readonly taker: RawTaker
+  partition(id: number): RawTopicPartition
 }
 
 export interface RawProducer {
@@ -344,6 +354,11 @@ export interface Addon {
   readonly Producer: new (properties: Readonly<Record<string, string>>) => RawProducer
   readonly MockCluster: new (brokers: number) => RawMockCluster
   versions(): RawVersions
+  /**
+   * As RawConsumer.attach, from any environment of the process. When this environment ends, what its taker has stays
+   * leased until `abandon(ward)`: a number above 0, given once. Throws CONSUMER_CLOSED where the consumer is.
+   */
+  attachTo(token: number, ward: number, onReady: () => void): RawAttachment
   /**
    * Every committed partition of a group, with the log's bounds. With `requireStable` a partition for which a
    * transaction is still open has an error.

@@ -30,6 +30,7 @@ Napi::Value versions(const Napi::CallbackInfo& info) {
 
 Napi::Object define(Napi::Env env, Napi::Object exports) {
   exports.Set("Consumer", ConsumerBinding::define(env));
+  exports.Set("attachTo", Napi::Function::New<attach_to_binding>(env, "attachTo"));
   exports.Set("Producer", ProducerBinding::define(env));
   exports.Set("MockCluster", MockClusterBinding::define(env));
   exports.Set("versions", Napi::Function::New<versions>(env, "versions"));

@@ -9,6 +9,7 @@
 #include "addon/async.h"
 #include "addon/convert.h"
 #include "addon/environment_end.h"
+#include "addon/living_consumers.h"
 #include "addon/taker_binding.h"
 
 namespace laneway {
@@ -34,6 +35,7 @@ class ConsumerHandle {
   ConsumerHandle(Napi::Env env, const ConsumerOptions& options);
 
   const std::shared_ptr<Consumer>& consumer() const { return consumer_; }
+  uint64_t token() const { return token_; }
   // Lets events through, and keeps the event loop alive from here to finish().
   void open(Napi::Env env, Napi::Function on_event);
   // After the consumer was closed: no event follows. `then` runs on the JavaScript thread when all have been told.
@@ -50,6 +52,7 @@ class ConsumerHandle {
   EventFunction events_;
   std::unique_ptr<EnvironmentEnd> environment_end_;  // while events_ is open
   std::shared_ptr<Consumer> consumer_;
+  uint64_t token_ = 0;
 };
 
 namespace {
@@ -251,6 +254,7 @@ ConsumerHandle::ConsumerHandle(Napi::Env env, const ConsumerOptions& options) {
   auto made = Consumer::create(options, [this](const ConsumerEvent& event) { emit(event); });
   if (const auto* failure = std::get_if<KafkaFailure>(&made)) throw_failure(env, *failure);
   consumer_ = std::move(std::get<std::unique_ptr<Consumer>>(made));
+  token_ = living_consumers::add(consumer_);
 }
 
 void ConsumerHandle::open(Napi::Env env, Napi::Function on_event) {
@@ -259,6 +263,7 @@ void ConsumerHandle::open(Napi::Env env, Napi::Function on_event) {
 }
 
 void ConsumerHandle::finish(std::function<void()> then) {
+  living_consumers::remove(token_);
   if (!environment_end_) return then();
   ended_ = true;
   send([then = std::move(then)](Napi::Env, Napi::Function) { then(); });
@@ -267,6 +272,7 @@ void ConsumerHandle::finish(std::function<void()> then) {
 
 void ConsumerHandle::abandon() {
   ended_ = true;
+  living_consumers::remove(token_);
   consumer_->close();
   release();
 }
@@ -294,6 +300,8 @@ Napi::Function ConsumerBinding::define(Napi::Env env) {
                      {
                          InstanceMethod<&ConsumerBinding::start>("start"),
                          InstanceMethod<&ConsumerBinding::attach>("attach"),
+                         InstanceAccessor<&ConsumerBinding::token>("token"),
+                         InstanceMethod<&ConsumerBinding::abandon>("abandon"),
                          InstanceMethod<&ConsumerBinding::partition>("partition"),
                          InstanceMethod<&ConsumerBinding::stats>("stats"),
                          InstanceMethod<&ConsumerBinding::standing>("standing"),
@@ -322,7 +330,16 @@ Napi::Value ConsumerBinding::start(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConsumerBinding::attach(const Napi::CallbackInfo& info) {
-  return make_taker(info.Env(), handle_->consumer(), info[0].As<Napi::Function>());
+  return make_taker(info.Env(), handle_->consumer(), info[0].As<Napi::Function>(), 0);
+}
+
+Napi::Value ConsumerBinding::token(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(handle_->token()));
+}
+
+Napi::Value ConsumerBinding::abandon(const Napi::CallbackInfo& info) {
+  handle_->consumer()->abandon(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  return info.Env().Undefined();
 }
 
 Napi::Value ConsumerBinding::partition(const Napi::CallbackInfo& info) {
@@ -424,6 +441,21 @@ Napi::Value ConsumerBinding::close(const Napi::CallbackInfo& info) {
         return deferred.Env().Undefined();
       });
   return deferred.Promise();
+}
+
+Napi::Value attach_to_binding(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto consumer = living_consumers::find(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  if (consumer == nullptr) {
+    throw_failure(env, {.code = "CONSUMER_CLOSED", .message = "the consumer of this token is closed"});
+  }
+  const auto ward = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  Napi::Object attachment = Napi::Object::New(env);
+  attachment.Set("taker", make_taker(env, consumer, info[2].As<Napi::Function>(), ward));
+  attachment.Set("partition", Napi::Function::New(env, [consumer](const Napi::CallbackInfo& call) {
+                   return to_js(call.Env(), consumer->at(call[0].As<Napi::Number>().Uint32Value()));
+                 }));
+  return attachment;
 }
 
 }  // namespace laneway

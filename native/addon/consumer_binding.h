@@ -25,6 +25,8 @@ class ConsumerBinding : public Napi::ObjectWrap<ConsumerBinding> {
  private:
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value attach(const Napi::CallbackInfo& info);
+  Napi::Value token(const Napi::CallbackInfo& info);
+  Napi::Value abandon(const Napi::CallbackInfo& info);
   Napi::Value partition(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   Napi::Value standing(const Napi::CallbackInfo& info);
@@ -35,5 +37,8 @@ class ConsumerBinding : public Napi::ObjectWrap<ConsumerBinding> {
   std::shared_ptr<ConsumerHandle> handle_;
   bool started_ = false;
 };
+
+// Addon.attachTo: a taker of a consumer that another environment may have made.
+Napi::Value attach_to_binding(const Napi::CallbackInfo& info);
 
 }  // namespace laneway

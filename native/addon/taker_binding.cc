@@ -24,7 +24,7 @@ Outcome to_outcome(uint8_t value) {
 
 class TakerHandle {
  public:
-  TakerHandle(std::shared_ptr<Consumer> consumer, Napi::Env env, Napi::Function on_ready)
+  TakerHandle(std::shared_ptr<Consumer> consumer, Napi::Env env, Napi::Function on_ready, uint64_t ward)
       : consumer_(std::move(consumer)),
         doorbell_(Napi::ThreadSafeFunction::New(env, on_ready, "laneway.onReady", 1, 1)) {
     // The consumer keeps the event loop alive while it is started; a doorbell alone does not.
@@ -32,12 +32,12 @@ class TakerHandle {
     Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, kSettlementCapacity * (8 + 4 + 4 + 1));
     columns_ = static_cast<std::byte*>(buffer.Data());
     buffer_ = Napi::Persistent(buffer.As<Napi::Object>());
-    attached_ = consumer_->attach(taker_, [bell = doorbell_] { bell.NonBlockingCall(); });
+    attached_ = consumer_->attach(taker_, [bell = doorbell_] { bell.NonBlockingCall(); }, ward);
     if (!attached_) {
       doorbell_.Release();
       return;
     }
-    environment_end_ = std::make_unique<EnvironmentEnd>(env, [this] { detach(); });
+    environment_end_ = std::make_unique<EnvironmentEnd>(env, [this] { leave(); });
   }
 
   ~TakerHandle() { detach(); }
@@ -49,12 +49,45 @@ class TakerHandle {
 
   void settle(size_t count) {
     if (!attached_) return;
-    read(count);
+    read_settlements(count);
     consumer_->settle(settlements_);
   }
 
   Napi::Value take(Napi::Env env, size_t max_messages, size_t max_bytes) {
     if (!attached_ || consumer_->take(taker_, max_messages, max_bytes) == 0) return env.Null();
+    return copy(env);
+  }
+
+  Napi::Value read(Napi::Env env, uint64_t lease, uint32_t slot) {
+    if (!attached_ || !consumer_->read(taker_, lease, slot)) return env.Null();
+    return copy(env);
+  }
+
+  bool dead_letter(DeadLetter letter) { return attached_ && consumer_->dead_letter(std::move(letter)); }
+  bool output(uint64_t lease, uint32_t slot, const OutgoingRecord& record) {
+    return attached_ && consumer_->output(lease, slot, record);
+  }
+
+  void detach() {
+    if (!attached_) return;
+    consumer_->detach(taker_);
+    end();
+  }
+
+ private:
+  void leave() {
+    consumer_->leave(taker_);
+    end();
+  }
+
+  // The taker has no doorbell any more.
+  void end() {
+    attached_ = false;
+    environment_end_.reset();
+    doorbell_.Release();
+  }
+
+  Napi::Value copy(Napi::Env env) {
     // Not zeroed, unlike an ArrayBuffer: every byte is written below.
     void* data = nullptr;
     napi_value view = nullptr;
@@ -70,21 +103,7 @@ class TakerHandle {
     throw Napi::Error::New(env, "laneway: no memory for a batch of " + std::to_string(taker_.batch_bytes()) + " bytes");
   }
 
-  bool dead_letter(DeadLetter letter) { return attached_ && consumer_->dead_letter(std::move(letter)); }
-  bool output(uint64_t lease, uint32_t slot, const OutgoingRecord& record) {
-    return attached_ && consumer_->output(lease, slot, record);
-  }
-
-  void detach() {
-    if (!attached_) return;
-    attached_ = false;
-    environment_end_.reset();
-    consumer_->detach(taker_);
-    doorbell_.Release();
-  }
-
- private:
-  void read(size_t count) {
+  void read_settlements(size_t count) {
     settlements_.resize(std::min(count, kSettlementCapacity));
     const auto* leases = reinterpret_cast<const double*>(columns_);
     const auto* slots = reinterpret_cast<const uint32_t*>(columns_ + 8 * kSettlementCapacity);
@@ -113,8 +132,8 @@ size_t size_argument(const Napi::CallbackInfo& info, size_t index) {
 
 }  // namespace
 
-Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi::Function on_ready) {
-  auto handle = std::make_shared<TakerHandle>(std::move(consumer), env, on_ready);
+Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi::Function on_ready, uint64_t ward) {
+  auto handle = std::make_shared<TakerHandle>(std::move(consumer), env, on_ready, ward);
   if (!handle->attached()) throw Napi::Error::New(env, "laneway: a consumer has at most 255 takers");
   Napi::Object taker = Napi::Object::New(env);
   taker.Set("settlements", handle->settlements());
@@ -125,6 +144,9 @@ Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi:
             }));
   taker.Set("settle", Napi::Function::New(
                           env, [handle](const Napi::CallbackInfo& info) { handle->settle(size_argument(info, 0)); }));
+  taker.Set("read", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
+              return handle->read(info.Env(), size_argument(info, 0), info[1].As<Napi::Number>().Uint32Value());
+            }));
   taker.Set("deadLetter", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
               DeadLetter letter{.lease = size_argument(info, 0),
                                 .slot = info[1].As<Napi::Number>().Uint32Value(),

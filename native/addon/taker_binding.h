@@ -10,7 +10,7 @@
 namespace laneway {
 
 // `consumer` is shared so that a taker that outlives close() still finds a (stopped) dispatcher. Throws where there are
-// as many takers as the dispatcher allows.
-Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi::Function on_ready);
+// as many takers as the dispatcher allows. `ward`: see Dispatcher::attach.
+Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi::Function on_ready, uint64_t ward);
 
 }  // namespace laneway

@@ -17,6 +17,8 @@
 //   earlier epoch, an earlier attempt or a second time finds another id (or none) and is ignored and counted (P4).
 // - A message whose dead letter is on its way is withheld: it has left its engine, but keeps its place, its lease and
 //   its lane closed until the letter is acknowledged (P8). Only settle_withheld() ends that.
+// - A taker on a thread that may end at any time (a worker's) is supervised: when it has left, its lanes stay closed
+//   until its supervisor has settled what it ran, and abandons the rest. Nothing of the Taker is needed for that.
 // - Each assigned partition has an equal share of the budgets. A stalled partition fills its own share only (P6).
 // - What happens "now" where no time is given happens at the latest time that settle() or advance() was told; advance()
 //   is called at least every 50 ms.
@@ -256,6 +258,8 @@ class Taker {
   };
 
   BatchLayout layout() const { return {picked_.size(), run_partitions_.size(), any_failed_}; }
+  // Begins a batch; leases count up from the first.
+  void clear(uint64_t first_lease);
 
   std::vector<Picked> picked_;
   std::vector<uint32_t> run_starts_;
@@ -290,10 +294,18 @@ class Dispatcher {
 
   // --- Engines. ------------------------------------------------------------------------------------------------------
   // `doorbell` is rung once after a take that returned 0, when there is something to take. At most 255 takers.
-  // False when there are as many already.
-  bool attach(Taker& taker, std::function<void()> doorbell);
+  // False when there are as many already. `ward`: a number that whoever supervises the taker knows it by, and gives
+  // once; 0: nobody does.
+  bool attach(Taker& taker, std::function<void()> doorbell, uint64_t ward = 0);
   // Releases what the taker still has.
   void detach(Taker& taker, int64_t now_ms);
+  // The taker's thread has ended. What the taker of a ward has stays leased until abandon(); else as detach().
+  void leave(Taker& taker, int64_t now_ms);
+  // Releases what the ward's taker still has, where it has left; nothing else. May be called again.
+  void abandon(uint64_t ward, int64_t now_ms);
+  // A leased message as a batch of one for `reader`, whoever has the lease: its state stays as it is. When true, the
+  // caller must call reader.write() as it likes, then end_copy(). False: the lease is gone.
+  bool read(Taker& reader, uint64_t lease, uint32_t slot);
   // Leases up to `max_messages` of at most about `max_bytes` (one at least, where one is ready) and returns how many.
   // When not 0, the caller must call taker.write() as it likes, then end_copy().
   size_t take(Taker& taker, size_t max_messages, size_t max_bytes);
@@ -379,6 +391,12 @@ class Dispatcher {
     bool operator>(const LaneTimer& other) const { return due_ms > other.due_ms; }
   };
 
+  // Of a taker that has left, only the ward; free without either.
+  struct Seat {
+    Taker* taker = nullptr;
+    uint64_t ward = 0;
+  };
+
   using Lock = std::unique_lock<std::mutex>;
 
   Partition& partition_at(PartitionId partition);
@@ -402,6 +420,9 @@ class Dispatcher {
   void prefer_lowest(Partition& partition);
   Offset head_offset(uint32_t lane) const;
   void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
+  void pick(Taker& taker, uint32_t slot) const;
+  void release_leases(uint8_t taker);
+  bool is_seated(const Taker& taker) const { return taker.id_ < seats_.size() && seats_[taker.id_].taker == &taker; }
   bool are_outputs_full() const { return output_bytes_ >= options_.max_output_bytes; }
   bool has_work() const {
     return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency &&
@@ -468,7 +489,7 @@ class Dispatcher {
   size_t full_partitions_ = 0;            // with a full gap map
   std::vector<PartitionId> passed_over_;  // by the take that runs
 
-  std::vector<Taker*> takers_;
+  std::vector<Seat> seats_;  // by Taker::id_
   std::function<void()> space_listener_;
   uint64_t next_lease_ = 1;
   int64_t now_ms_ = 0;

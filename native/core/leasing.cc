@@ -12,17 +12,19 @@ namespace {
 
 // Lanes taken from one partition before the next one has its turn.
 constexpr size_t kPartitionTurn = 64;
+// Message::taker is one byte.
+constexpr size_t kMaxTakers = 255;
 // A batch is one buffer with 32-bit positions.
 constexpr size_t kMaxBatchBytes = size_t{1} << 30;
 
 }  // namespace
 
-bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell) {
+bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell, uint64_t ward) {
   const Lock lock(mutex_);
-  for (size_t i = 0; i <= takers_.size() && i < 255; ++i) {
-    if (i == takers_.size()) takers_.push_back(nullptr);
-    if (takers_[i] != nullptr) continue;
-    takers_[i] = &taker;
+  for (size_t i = 0; i <= seats_.size() && i < kMaxTakers; ++i) {
+    if (i == seats_.size()) seats_.push_back({});
+    if (seats_[i].taker != nullptr || seats_[i].ward != 0) continue;
+    seats_[i] = {&taker, ward};
     taker.id_ = static_cast<uint8_t>(i);
     taker.doorbell_ = std::move(doorbell);
     taker.idle_ = false;
@@ -34,30 +36,55 @@ bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell) {
 void Dispatcher::detach(Taker& taker, int64_t now_ms) {
   const Lock lock(mutex_);
   tell_time(now_ms);
-  if (taker.id_ >= takers_.size() || takers_[taker.id_] != &taker) return;
+  if (!is_seated(taker)) return;
+  release_leases(taker.id_);
+  seats_[taker.id_] = {};
+  taker.doorbell_ = nullptr;
+  ring();
+}
+
+void Dispatcher::leave(Taker& taker, int64_t now_ms) {
+  {
+    const Lock lock(mutex_);
+    if (!is_seated(taker)) return;
+    Seat& seat = seats_[taker.id_];
+    if (seat.ward != 0) {
+      seat.taker = nullptr;
+      taker.doorbell_ = nullptr;
+      return;
+    }
+  }
+  detach(taker, now_ms);
+}
+
+void Dispatcher::abandon(uint64_t ward, int64_t now_ms) {
+  const Lock lock(mutex_);
+  tell_time(now_ms);
+  if (ward == 0) return;
+  for (size_t id = 0; id < seats_.size(); ++id) {
+    if (seats_[id].ward != ward || seats_[id].taker != nullptr) continue;
+    release_leases(static_cast<uint8_t>(id));
+    seats_[id] = {};
+  }
+  ring();
+}
+
+void Dispatcher::release_leases(uint8_t taker) {
   for (uint32_t number = 0; number < lanes_.extent(); ++number) {
     if (lanes_.at(number).state != LaneState::kExecuting) continue;
     for (uint32_t slot = lanes_.at(number).head; slot != kNil; slot = messages_.at(slot).next) {
       const Message& message = messages_.at(slot);
-      if (message.state != MessageState::kLeased || message.taker != taker.id_) continue;
+      if (message.state != MessageState::kLeased || message.taker != taker) continue;
       settle_one({message.lease, slot, 0, Outcome::kReleased});
       break;
     }
   }
-  takers_[taker.id_] = nullptr;
-  taker.doorbell_ = nullptr;
-  ring();
 }
 
 size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
   Lock lock(mutex_);
   while (exclusive_.load(std::memory_order_relaxed)) copies_changed_.wait(lock);
-  taker.picked_.clear();
-  taker.run_starts_.clear();
-  taker.run_partitions_.clear();
-  taker.payload_bytes_ = 0;
-  taker.any_failed_ = false;
-  taker.first_lease_ = next_lease_;
+  taker.clear(next_lease_);
   max_bytes = std::min(max_bytes, kMaxBatchBytes);
   bool is_full = false;
   while (has_work() && !is_full && taker.picked_.size() < max_messages &&
@@ -92,6 +119,19 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
   if (!taker.idle_) copying_.fetch_add(1, std::memory_order_relaxed);
   in_flight_ += taker.picked_.size();
   return taker.picked_.size();
+}
+
+bool Dispatcher::read(Taker& reader, uint64_t lease, uint32_t slot) {
+  Lock lock(mutex_);
+  while (exclusive_.load(std::memory_order_relaxed)) copies_changed_.wait(lock);
+  const Message* message = find_lease(lease, slot, MessageState::kLeased);
+  if (message == nullptr) return false;
+  reader.clear(lease);
+  reader.run_starts_.push_back(0);
+  reader.run_partitions_.push_back(lanes_.at(message->lane).partition);
+  pick(reader, slot);
+  copying_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 void Dispatcher::end_copy() {
@@ -230,15 +270,7 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
     message.state = MessageState::kLeased;
     message.lease = next_lease_++;
     message.taker = taker.id_;
-    int64_t first_failure_ms = -1;
-    if (message.failed_attempts != 0) {
-      taker.any_failed_ = true;
-      first_failure_ms = first_failures_.at(slot);
-    }
-    taker.picked_.push_back({message.data, message.offset, message.timestamp_ms, slot, message.key_size,
-                             message.value_size, message.header_size, lane.poisoned ? 0 : message.failed_attempts + 1U,
-                             first_failure_ms});
-    taker.payload_bytes_ += size;
+    pick(taker, slot);
     run_bytes += size;
     ++lane.leased;
     --lane.queued;
@@ -249,9 +281,24 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
   partition.in_flight += lane.leased;
 }
 
+// Adds a leased message to the taker's batch.
+void Dispatcher::pick(Taker& taker, uint32_t slot) const {
+  const Message& message = messages_.at(slot);
+  int64_t first_failure_ms = -1;
+  if (message.failed_attempts != 0) {
+    taker.any_failed_ = true;
+    first_failure_ms = first_failures_.at(slot);
+  }
+  const bool is_poisoned = lanes_.at(message.lane).poisoned;
+  taker.picked_.push_back({message.data, message.offset, message.timestamp_ms, slot, message.key_size,
+                           message.value_size, message.header_size, is_poisoned ? 0 : message.failed_attempts + 1U,
+                           first_failure_ms});
+  taker.payload_bytes_ += message.size();
+}
+
 void Dispatcher::ring() {
   if (!has_work()) return;
-  for (Taker* taker : takers_) {
+  for (const auto& [taker, ward] : seats_) {
     if (taker == nullptr || !taker->idle_) continue;
     taker->idle_ = false;
     taker->doorbell_();

@@ -14,6 +14,15 @@ T* column(std::byte* base, size_t position) {
 
 }  // namespace
 
+void Taker::clear(uint64_t first_lease) {
+  picked_.clear();
+  run_starts_.clear();
+  run_partitions_.clear();
+  payload_bytes_ = 0;
+  any_failed_ = false;
+  first_lease_ = first_lease;
+}
+
 void Taker::write(std::byte* to, int64_t epoch_ms) const {
   const BatchLayout at = layout();
   column<uint32_t>(to, 0)[0] = static_cast<uint32_t>(at.messages);

@@ -152,6 +152,16 @@ void Consumer::detach(Taker& taker) {
   settled_.notify_all();
 }
 
+void Consumer::leave(Taker& taker) {
+  dispatcher_.leave(taker, now_ms());
+  settled_.notify_all();
+}
+
+void Consumer::abandon(uint64_t ward) {
+  dispatcher_.abandon(ward, now_ms());
+  settled_.notify_all();
+}
+
 void Consumer::settle(std::span<const Settlement> settlements) {
   if (settlements.empty()) return;
   dispatcher_.settle(settlements, now_ms());

@@ -139,8 +139,13 @@ class Consumer {
   std::optional<KafkaFailure> start();
 
   // Engine threads; see Dispatcher.
-  bool attach(Taker& taker, std::function<void()> doorbell) { return dispatcher_.attach(taker, std::move(doorbell)); }
+  bool attach(Taker& taker, std::function<void()> doorbell, uint64_t ward = 0) {
+    return dispatcher_.attach(taker, std::move(doorbell), ward);
+  }
   void detach(Taker& taker);
+  void leave(Taker& taker);
+  void abandon(uint64_t ward);
+  bool read(Taker& reader, uint64_t lease, uint32_t slot) { return dispatcher_.read(reader, lease, slot); }
   size_t take(Taker& taker, size_t max_messages, size_t max_bytes) {
     return dispatcher_.take(taker, max_messages, max_bytes);
   }

@@ -21,6 +21,7 @@ export class ScriptedHost implements EngineHost {
   batches: BatchPlan | undefined
   handlerTimeoutMs = 0
   isTransactional = false
+  readonly token = 0
   holdsOutputs = true
   readonly decisions: (Omit<FailedAttempt, 'message'> & { readonly offset: number })[] = []
   handler: Handler
@@ -63,6 +64,7 @@ export class ScriptedHost implements EngineHost {
         this.#isWaiting = batch === null
         return batch
       },
+      read: () => null,
       settle: (count) => this.#read(settlements, count),
       deadLetter: (lease, slot, topic) => {
         this.deadLetters.push({ lease, slot, topic })
@@ -86,6 +88,10 @@ export class ScriptedHost implements EngineHost {
     this.decisions.push({ error, offset, attempt, firstFailedAt })
     return typeof this.decision === 'function' ? this.decision(offset) : this.decision
   }
+
+  abandon(): void {}
+
+  warn(): void {}
 
   fail(error: unknown): void {
     this.failures.push(error)

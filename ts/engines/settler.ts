@@ -6,12 +6,12 @@
  */
 import { BatchMessage, MessageBatch } from '../message-batch.js'
 import { Outcome } from '../native.js'
-import type { EngineHost, Taker } from '../ports/engine.js'
+import type { HandlerHost, Taker } from '../ports/engine.js'
 
 const MAX_DELAY_MS = 2 ** 31 - 1
 
 /** The topic and partition of a message. */
-export type Place = ReturnType<EngineHost['partition']>
+export type Place = ReturnType<HandlerHost['partition']>
 
 class SettlementColumns {
   readonly #capacity: number
@@ -51,10 +51,10 @@ class SettlementColumns {
 /** One thread's taker, with what is settled and not told yet. */
 export class Settler {
   readonly taker: Taker
-  readonly #host: EngineHost
+  readonly #host: HandlerHost
   readonly #columns: SettlementColumns
 
-  constructor(host: EngineHost, taker: Taker) {
+  constructor(host: HandlerHost, taker: Taker) {
     this.#host = host
     this.taker = taker
     this.#columns = new SettlementColumns(taker)
@@ -75,8 +75,13 @@ export class Settler {
     if (count > 0) this.taker.settle(count)
   }
 
-  /** Asks the host what becomes of a message, and does it. True where it is settled all the same: its run may go on. */
-  failed(error: unknown, batch: MessageBatch, index: number, place: Place): boolean {
+  /**
+   * Asks the host what becomes of a message, and does it. True where it is settled all the same: its run may go on.
+   *
+   * @param runEnd where the rest of its run ends, which goes back with it; nothing where each message of it is settled
+   * by itself
+   */
+  failed(error: unknown, batch: MessageBatch, index: number, place: Place, runEnd = index + 1): boolean {
     const message = new BatchMessage(batch, index, place)
     const attempt = batch.attempts[index] ?? 1
     const decision = this.#host.decide({ error, message, attempt, firstFailedAt: batch.firstFailedAt(index) })
@@ -99,6 +104,12 @@ export class Settler {
         return false
       case 'stop':
         this.settle(batch, index, Outcome.Released)
+        return false
+      case 'elsewhere':
+        // Whoever decides knows this message alone.
+        if (index + 1 < runEnd) this.settle(batch, index + 1, Outcome.Released)
+        this.flush()
+        decision.handOver(batch.firstLease + index, batch.slots[index] ?? 0)
         return false
     }
   }

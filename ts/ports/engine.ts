@@ -116,6 +116,8 @@ export type FailureDecision =
   | { readonly kind: 'block' }
   /** The consumer stops: leave the message unsettled. The host has been told why. */
   | { readonly kind: 'stop' }
+  /** Whoever gets the lease decides and settles: leave the message leased. What is settled before it has been told. */
+  | { readonly kind: 'elsewhere'; readonly handOver: (lease: number, slot: number) => void }
 
 /** One engine thread's connection to the dispatcher: see RawTaker in native.ts for the layout of the settlements. */
 export interface Taker {
@@ -127,6 +129,8 @@ export interface Taker {
    * ts/message-batch.ts), or null when nothing is ready: then `onReady` is called once when something is.
    */
   take(settlementCount: number, maxMessages: number, maxBytes: number): ArrayBuffer | null
+  /** A message that any taker has leased, as a batch of one; its lease stays as it is. null: the lease is gone. */
+  read(lease: number, slot: number): ArrayBuffer | null
   /** Settles without taking. Also wakes a revoke or a close that waits for these leases. */
   settle(settlementCount: number): void
   /**
@@ -152,8 +156,8 @@ export interface Taker {
   detach(): void
 }
 
-/** What the consumer offers to its engine. */
-export interface EngineHost {
+/** What runs handlers needs, on whichever thread it does. */
+export interface HandlerHost {
   /** The one that `run()` got; where handlers are elsewhere, it only throws. */
   readonly handler: Handler
   /** Set where messages are handled in batches: then `handler` is not called. Its handler is likewise. */
@@ -170,6 +174,19 @@ export interface EngineHost {
   decide(failed: FailedAttempt): FailureDecision
   /** The engine itself cannot go on. */
   fail(error: unknown): void
+}
+
+/** What the consumer offers to its engine. */
+export interface EngineHost extends HandlerHost {
+  /** Names the consumer to the worker threads of this process, which attach to it by themselves. */
+  readonly token: number
+  /**
+   * The worker thread that attached by this number (each is given once) has ended: what it still has leased goes back
+   * (Released). Until then its lanes stay closed. May be called again.
+   */
+  abandon(ward: number): void
+  /** Something went wrong that the engine recovers from by itself. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
 }
 
 export type StopMode = 'drain' | 'abort'

@@ -8,16 +8,22 @@
 import { LanewayError } from '../../errors.js'
 import type { MessageBatch } from '../../message-batch.js'
 import { outgoing } from '../../outgoing.js'
-import type { EngineHost, HandlerContext, OutgoingRecord, Taker } from '../../ports/engine.js'
+import type { HandlerContext, HandlerHost, OutgoingRecord, Taker } from '../../ports/engine.js'
 
 /** What can be aborted. */
 interface Abortable {
   abort(reason: LanewayError): void
 }
 
-/** The attempts of one engine. */
+/** Where a message is among those that were taken. */
+export interface MessageOfBatch {
+  readonly batch: MessageBatch
+  readonly index: number
+}
+
+/** The attempts of one executor. */
 export class LiveAttempts {
-  readonly #host: EngineHost
+  readonly #host: HandlerHost
   readonly #taker: Taker
   readonly #withSignals = new Set<Abortable>()
   /** In the order in which they began; the value is when they time out. */
@@ -25,9 +31,17 @@ export class LiveAttempts {
   #timer: NodeJS.Timeout | undefined
   #reason: LanewayError | undefined
 
-  constructor(host: EngineHost, taker: Taker) {
+  constructor(host: HandlerHost, taker: Taker) {
     this.#host = host
     this.#taker = taker
+  }
+
+  begin(batch: MessageBatch, index: number): Attempt {
+    return new Attempt(this, batch, index)
+  }
+
+  beginBatch(_entries: readonly MessageOfBatch[]): BatchAttempt {
+    return new BatchAttempt(this)
   }
 
   /** Why everything was aborted. */

@@ -9,11 +9,11 @@
 import { LanewayError } from '../../errors.js'
 import { BatchMessage, type MessageBatch } from '../../message-batch.js'
 import { Outcome } from '../../native.js'
-import type { BatchContext, BatchPlan, EngineHost, Message, OutgoingRecord } from '../../ports/engine.js'
+import type { BatchContext, BatchPlan, HandlerHost, Message, OutgoingRecord } from '../../ports/engine.js'
 import { isThenable } from '../../thenable.js'
 import type { Place } from '../settler.js'
-import { BatchAttempt } from './attempt.js'
-import { Executor } from './executor.js'
+import type { BatchAttempt, MessageOfBatch } from './attempt.js'
+import { Executor, type Parts } from './executor.js'
 
 /** Batches of one lane that are taken at once. */
 const BATCHES_PER_TAKE = 4
@@ -21,9 +21,7 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 type Said = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly error: unknown }
 
-interface Entry {
-  readonly batch: MessageBatch
-  readonly index: number
+interface Entry extends MessageOfBatch {
   readonly partition: number
   readonly place: Place
   readonly message: Message
@@ -43,7 +41,7 @@ class Batch implements BatchContext {
     this.#plan = plan
     this.#entries = entries
     this.#byMessage = new Map(entries.map((entry) => [entry.message, entry]))
-    this.#attempt = new BatchAttempt(owner.attempts)
+    this.#attempt = owner.attempts.beginBatch(entries)
   }
 
   get signal(): AbortSignal {
@@ -129,8 +127,8 @@ export class BatchExecutor extends Executor {
   #gatheredBytes = 0
   #lingering: NodeJS.Timeout | undefined
 
-  constructor(host: EngineHost, plan: BatchPlan) {
-    super(host)
+  constructor(host: HandlerHost, plan: BatchPlan, parts?: Parts) {
+    super(host, parts)
     this.#plan = plan
   }
 

@@ -9,7 +9,7 @@
 import { LanewayError } from '../../errors.js'
 import type { MessageBatch } from '../../message-batch.js'
 import type { Outcome } from '../../native.js'
-import type { EngineHost, StopMode } from '../../ports/engine.js'
+import type { HandlerHost, StopMode, Taker } from '../../ports/engine.js'
 import { type Place, Settler } from '../settler.js'
 import { LiveAttempts } from './attempt.js'
 import { Fences } from './fences.js'
@@ -20,11 +20,22 @@ export const TURN_MS = 5
 const MAX_HANDLERS_PER_CLOCK = 64
 const FAST_MS = 0.25
 
+/** What an executor is made of where handlers run on a thread that may be lost. */
+export interface Parts {
+  attempts(host: HandlerHost, taker: Taker): LiveAttempts
+  fences(host: HandlerHost): Fences
+}
+
+const ownParts: Parts = {
+  attempts: (host, taker) => new LiveAttempts(host, taker),
+  fences: (host) => new Fences(host),
+}
+
 /** From its start on; an engine that has none has not been started. */
 export abstract class Executor {
   readonly attempts: LiveAttempts
   readonly fences: Fences
-  protected readonly host: EngineHost
+  protected readonly host: HandlerHost
   readonly #settler: Settler
   /** Handlers whose promise is awaited. */
   #awaited = 0
@@ -37,14 +48,14 @@ export abstract class Executor {
   #handlersUntilClock = 1
   readonly #waitingForDrain = new Set<() => void>()
 
-  constructor(host: EngineHost) {
+  constructor(host: HandlerHost, parts = ownParts) {
     this.host = host
     // Not a turn at once: where messages come in as fast as they are handled, one call of Node's follows the other without
     // a turn of the event loop between them.
     const taker = host.attach(() => this.scheduleTurn())
     this.#settler = new Settler(host, taker)
-    this.attempts = new LiveAttempts(host, taker)
-    this.fences = new Fences(host)
+    this.attempts = parts.attempts(host, taker)
+    this.fences = parts.fences(host)
     this.scheduleTurn()
   }
 
@@ -152,8 +163,8 @@ export abstract class Executor {
   }
 
   /** True where the message is settled all the same, and its run goes on. */
-  failed(error: unknown, batch: MessageBatch, index: number, place: Place): boolean {
-    return this.#stop !== 'abort' && this.#settler.failed(error, batch, index, place)
+  failed(error: unknown, batch: MessageBatch, index: number, place: Place, runEnd?: number): boolean {
+    return this.#stop !== 'abort' && this.#settler.failed(error, batch, index, place, runEnd)
   }
 
   /** A promise is awaited; `resumed` follows as soon as it has ended. */

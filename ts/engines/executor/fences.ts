@@ -3,17 +3,17 @@
  * taken in between belongs to the next assignment, is given back, and comes again.
  */
 import type { MessageBatch } from '../../message-batch.js'
-import type { EngineHost } from '../../ports/engine.js'
+import type { HandlerHost } from '../../ports/engine.js'
 
-type Place = ReturnType<EngineHost['partition']>
+type Place = ReturnType<HandlerHost['partition']>
 
 export class Fences {
-  readonly #host: EngineHost
+  readonly #host: HandlerHost
   /** By partition id, as in batches: the number of its last fence. */
   readonly #fencedAt: number[] = []
   #count = 0
 
-  constructor(host: EngineHost) {
+  constructor(host: HandlerHost) {
     this.#host = host
   }
 

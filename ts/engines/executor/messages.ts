@@ -8,10 +8,10 @@
 import { LanewayError } from '../../errors.js'
 import { BatchMessage, type MessageBatch } from '../../message-batch.js'
 import { Outcome } from '../../native.js'
-import type { EngineHost } from '../../ports/engine.js'
+import type { HandlerHost } from '../../ports/engine.js'
 import { isThenable } from '../../thenable.js'
 import type { Place } from '../settler.js'
-import { Attempt } from './attempt.js'
+import type { Attempt } from './attempt.js'
 import { Executor, TURN_MS } from './executor.js'
 
 /** Most messages in one batch; slow synchronous handlers get fewer, down to the minimum. */
@@ -29,7 +29,7 @@ interface Work {
 /** Consecutive messages of one lane, one handler at a time. */
 class Run {
   readonly #owner: MessageExecutor
-  readonly #host: EngineHost
+  readonly #host: HandlerHost
   readonly #batch: MessageBatch
   readonly #partition: number
   readonly #place: Place
@@ -40,7 +40,7 @@ class Run {
   #onResolved: (() => void) | undefined
   #onRejected: ((error: unknown) => void) | undefined
 
-  constructor(owner: MessageExecutor, host: EngineHost, batch: MessageBatch, run: number) {
+  constructor(owner: MessageExecutor, host: HandlerHost, batch: MessageBatch, run: number) {
     this.#owner = owner
     this.#host = host
     this.#batch = batch
@@ -68,7 +68,7 @@ class Run {
     if (batch.attempts[index] === 0) {
       return this.#failed(new LanewayError('KEY_POISONED', 'not run: its key has failed too often in a row'))
     }
-    const attempt = new Attempt(owner.attempts, batch, index)
+    const attempt = owner.attempts.begin(batch, index)
     try {
       const result = this.#host.handler(new BatchMessage(batch, index, this.#place), attempt)
       if (isThenable(result)) {
@@ -91,7 +91,7 @@ class Run {
 
   /** True where the message is settled all the same; else the later ones of the run go back to their lane with it. */
   #failed(error: unknown): boolean {
-    const isSettled = this.#owner.failed(error, this.#batch, this.#index, this.#place)
+    const isSettled = this.#owner.failed(error, this.#batch, this.#index, this.#place, this.#end)
     if (isSettled) this.#index += 1
     return isSettled
   }
