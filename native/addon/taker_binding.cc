@@ -32,7 +32,8 @@ class TakerHandle {
     Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, kSettlementCapacity * (8 + 4 + 4 + 1));
     columns_ = static_cast<std::byte*>(buffer.Data());
     buffer_ = Napi::Persistent(buffer.As<Napi::Object>());
-    attached_ = consumer_->attach(taker_, [bell = doorbell_] { bell.NonBlockingCall(); }, ward);
+    attached_ = consumer_->attach(
+        taker_, [bell = doorbell_] { bell.NonBlockingCall(); }, ward);
     if (!attached_) {
       doorbell_.Release();
       return;

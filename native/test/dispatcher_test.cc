@@ -619,6 +619,182 @@ TEST(Attach, RefusesTheTwoHundredAndFiftySixthEngine) {
   EXPECT_TRUE(dispatcher.attach(late, [] {}));
 }
 
+// --- Takers whose threads end ----------------------------------------------------------------------------------------
+
+// An engine on a thread of its own, known as a ward.
+class Supervised : public Harness {
+ public:
+  explicit Supervised(const DispatcherOptions& options = {}) : Harness(options) {
+    dispatcher.attach(
+        worker, [this] { ++worker_rings; }, kWard);
+  }
+
+  static constexpr uint64_t kWard = 7;
+  Taker worker;
+  int worker_rings = 0;
+};
+
+TEST(Leave, LeavesWhatItHadLeasedAndItsLanesClosed) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}, {1, "b"}, {2, "a"}});
+  ASSERT_EQ(harness.take_with(harness.worker).size(), 3U);
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 3U);
+  EXPECT_TRUE(harness.take().empty());
+}
+
+TEST(Leave, RingsNobody) {
+  Supervised harness;
+  harness.assign();
+  EXPECT_TRUE(harness.take_with(harness.worker).empty());
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  harness.put({{0, "a"}});
+  EXPECT_EQ(harness.worker_rings, 0);
+}
+
+TEST(Leave, OfATakerThatNobodySupervisesReleasesWhatItHad) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}});
+  ASSERT_EQ(harness.take().size(), 1U);
+  harness.dispatcher.leave(harness.taker, harness.now_ms);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 0U);
+  EXPECT_EQ(harness.take_with(harness.worker).size(), 1U);
+}
+
+TEST(Abandon, ReleasesWhatIsNotSettledMeanwhileAndNothingOfOthers) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}, {1, "a"}, {2, "b"}, {3, "c"}});
+  const auto taken = harness.take_with(harness.worker, 3);
+  ASSERT_EQ(offsets_of(taken), (Offsets{0, 1, 2}));
+  const auto others = harness.take();
+  ASSERT_EQ(offsets_of(others), (Offsets{3}));
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  // What ran has failed: its supervisor says so, by its own taker's settlements.
+  harness.settle(taken[0], Outcome::kRetried, 100);
+  harness.dispatcher.abandon(Supervised::kWard, harness.now_ms);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 1U);
+  EXPECT_EQ(offsets_of(harness.take()), (Offsets{2}));
+  harness.advance_to(harness.now_ms + 100);
+  const auto again = harness.take();
+  ASSERT_EQ(offsets_of(again), (Offsets{0, 1}));
+  EXPECT_EQ(again[0].attempt, 2U);
+  EXPECT_EQ(again[1].attempt, 1U);
+}
+
+TEST(Abandon, RingsAnEngineThatIsIdle) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}});
+  ASSERT_EQ(harness.take_with(harness.worker).size(), 1U);
+  EXPECT_TRUE(harness.take().empty());
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  EXPECT_EQ(harness.rings, 0);
+  harness.dispatcher.abandon(Supervised::kWard, harness.now_ms);
+  EXPECT_EQ(harness.rings, 1);
+}
+
+TEST(Abandon, ChangesNothingOfATakerThatLivesNorASecondTimeNorOfAnUnknownWard) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}, {1, "b"}});
+  ASSERT_EQ(harness.take_with(harness.worker, 1).size(), 1U);
+  ASSERT_EQ(harness.take().size(), 1U);
+  harness.dispatcher.abandon(Supervised::kWard, harness.now_ms);
+  harness.dispatcher.abandon(0, harness.now_ms);
+  harness.dispatcher.abandon(99, harness.now_ms);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 2U);
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  harness.dispatcher.abandon(Supervised::kWard, harness.now_ms);
+  // Its place is another's by now.
+  Taker next;
+  ASSERT_TRUE(harness.dispatcher.attach(
+      next, [] {}, 8));
+  ASSERT_EQ(harness.take_with(next).size(), 1U);
+  harness.dispatcher.abandon(Supervised::kWard, harness.now_ms);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 2U);
+}
+
+TEST(Abandon, FreesThePlaceOfATakerThatHasLeft) {
+  Dispatcher dispatcher({});
+  for (uint64_t ward = 1; ward <= 1'000; ++ward) {
+    Taker taker;
+    ASSERT_TRUE(dispatcher.attach(
+        taker, [] {}, ward));
+    dispatcher.leave(taker, 0);
+    if (ward > 200) dispatcher.abandon(ward - 200, 0);
+  }
+}
+
+TEST(Abandon, AfterThePartitionWentAwayChangesNothing) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}});
+  ASSERT_EQ(harness.take_with(harness.worker).size(), 1U);
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  harness.dispatcher.release(0);
+  harness.assign();
+  harness.put({{0, "a"}});
+  ASSERT_EQ(harness.take().size(), 1U);
+  harness.dispatcher.abandon(Supervised::kWard, harness.now_ms);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 1U);
+}
+
+// --- Reading what is leased ------------------------------------------------------------------------------------------
+
+TEST(Read, GivesAMessageThatAnotherTakerHasLeasedAsItWasTaken) {
+  Supervised harness;
+  harness.assign(3);
+  harness.put({{5, "a", "first", "hh"}, {6, "a", std::nullopt}}, 3);
+  harness.settle(harness.take()[0], Outcome::kRetried);
+  harness.advance_to(harness.now_ms + 1);
+  const auto taken = harness.take_with(harness.worker);
+  ASSERT_EQ(taken.size(), 2U);
+  for (const Taken& message : taken) {
+    const auto read = harness.read(message);
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_EQ(read[0].lease, message.lease);
+    EXPECT_EQ(read[0].slot, message.slot);
+    EXPECT_EQ(read[0].partition, 3U);
+    EXPECT_EQ(read[0].offset, message.offset);
+    EXPECT_EQ(read[0].attempt, message.attempt);
+    EXPECT_EQ(read[0].timestamp_ms, message.timestamp_ms);
+    EXPECT_EQ(read[0].key, message.key);
+    EXPECT_EQ(read[0].value, message.value);
+    EXPECT_EQ(read[0].headers, message.headers);
+  }
+  EXPECT_EQ(taken[0].attempt, 2U);
+  EXPECT_EQ(harness.dispatcher.in_flight(), 2U);
+  harness.settle_all(taken);
+  EXPECT_EQ(harness.committable(3), 7);
+}
+
+TEST(Read, FindsALeaseAfterItsTakerHasLeft) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a", "value"}});
+  const auto taken = harness.take_with(harness.worker);
+  harness.dispatcher.leave(harness.worker, harness.now_ms);
+  const auto read = harness.read(taken.at(0));
+  ASSERT_EQ(read.size(), 1U);
+  EXPECT_EQ(read[0].value, "value");
+}
+
+TEST(Read, FindsNoLeaseThatIsGone) {
+  Supervised harness;
+  harness.assign();
+  harness.put({{0, "a"}, {1, "b"}, {2, "c"}});
+  const auto taken = harness.take_with(harness.worker);
+  harness.settle(taken[0]);
+  harness.settle(taken[1], Outcome::kRetried, 100);
+  EXPECT_TRUE(harness.read(taken[0]).empty());
+  EXPECT_TRUE(harness.read(taken[1]).empty());
+  harness.dispatcher.release(0);
+  EXPECT_TRUE(harness.read(taken[2]).empty());
+}
+
 // --- Commits ---------------------------------------------------------------------------------------------------------
 
 TEST(Commit, OnlyWhatChangedAndAgainWhatFailed) {

@@ -1,6 +1,7 @@
-// The dispatcher under real threads, as the adapter uses it: one ingest thread, three engine threads, one thread that
-// commits and rebalances. What can be checked without stopping the world is: bytes, key order, the committable offset,
-// and that everything ends up settled. Meant for the thread and address sanitizers; single steps are the simulation's.
+// The dispatcher under real threads, as the adapter uses it: one ingest thread, three engine threads that are lost now
+// and then, one thread that supervises them, one that commits and rebalances. What can be checked without stopping the
+// world is: bytes, key order, the committable offset, and that everything ends up settled. Meant for the thread and
+// address sanitizers; single steps are the simulation's.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -68,6 +69,7 @@ class Group {
     std::vector<std::thread> threads;
     for (size_t i = 0; i < 3; ++i) threads.emplace_back([this, i] { run_engine(static_cast<unsigned>(i)); });
     threads.emplace_back([this] { run_ingest(); });
+    threads.emplace_back([this] { run_supervisor(); });
     threads.emplace_back([this] { run_rebalances(); });
     for (std::thread& thread : threads) thread.join();
     check_end();
@@ -131,7 +133,12 @@ class Group {
     std::minstd_rand random(seed + 1);
     Taker taker;
     Bell& bell = bells_[seed];
-    const auto attach = [&] { EXPECT_TRUE(dispatcher_.attach(taker, [&bell] { bell.ring(); })); };
+    uint64_t ward = 0;
+    const auto attach = [&] {
+      ward = next_ward_++;
+      EXPECT_TRUE(dispatcher_.attach(
+          taker, [&bell] { bell.ring(); }, ward));
+    };
     attach();
     std::vector<std::byte> bytes;
     while (!done()) {
@@ -153,9 +160,65 @@ class Group {
         attach();
         continue;
       }
+      if (random() % 100 == 0) {
+        // Is lost while it runs the first message: it leaves that to its supervisor, and its lanes closed.
+        dispatcher_.leave(taker, now_ms_);
+        lost({ward, taken.front()});
+        attach();
+        continue;
+      }
       run_handlers(taken, random);
     }
     dispatcher_.detach(taker, now_ms_);
+  }
+
+  // --- The supervisor ---
+
+  struct Lost {
+    uint64_t ward;
+    Taken ran;
+  };
+
+  void lost(const Lost& engine) {
+    const std::lock_guard lock(lost_mutex_);
+    lost_.push_back(engine);
+  }
+
+  void run_supervisor() {
+    Taker reader;
+    EXPECT_TRUE(dispatcher_.attach(reader, [] {}));
+    std::vector<std::byte> bytes;
+    while (!done()) {
+      std::vector<Lost> engines;
+      {
+        const std::lock_guard lock(lost_mutex_);
+        engines.swap(lost_);
+      }
+      for (const Lost& engine : engines) {
+        blame(reader, bytes, engine.ran);
+        dispatcher_.abandon(engine.ward, now_ms_);
+        step();
+      }
+      std::this_thread::yield();
+    }
+    dispatcher_.detach(reader, now_ms_);
+  }
+
+  void blame(Taker& reader, std::vector<std::byte>& bytes, const Taken& ran) {
+    if (!dispatcher_.read(reader, ran.lease, ran.slot)) {
+      EXPECT_TRUE(behaviour_.loses_partitions) << "a lease of a lost engine was not kept";
+      return;
+    }
+    bytes.resize(reader.batch_bytes());
+    reader.write(bytes.data());
+    dispatcher_.end_copy();
+    for (const Taken& message : read_batch(bytes)) {
+      check_bytes(message);
+      EXPECT_EQ(message.attempt, ran.attempt);
+    }
+    blamed_ = true;
+    const Settlement settlement{ran.lease, ran.slot, 5, Outcome::kRetried};
+    dispatcher_.settle({&settlement, 1}, now_ms_);
   }
 
   static void check_bytes(const Taken& message) {
@@ -263,6 +326,7 @@ class Group {
     EXPECT_EQ(stats.lanes, 0U);
     EXPECT_GT(stats.retried, 0U);
     EXPECT_GT(stats.compactions, 0U) << "no taker was waited for";
+    EXPECT_TRUE(blamed_) << "no engine was lost";
     if (behaviour_.loses_partitions) {
       EXPECT_GT(stats.rewinds, 0U);
     }
@@ -280,6 +344,10 @@ class Group {
   // Deliveries and settlements: whatever may move a committable offset.
   std::atomic<size_t> steps_ = 0;
   std::atomic<bool> done_ = false;
+  std::atomic<uint64_t> next_ward_ = 1;
+  std::mutex lost_mutex_;
+  std::vector<Lost> lost_;
+  std::atomic<bool> blamed_ = false;
 };
 
 TEST(DispatcherThreads, EverythingIsSettledInKeyOrderAcrossDrainedRebalances) {

@@ -108,6 +108,14 @@ class Harness {
     dispatcher.end_copy();
     return read_batch(bytes);
   }
+  // What the dispatcher has of a leased message: nothing, where its lease is gone.
+  std::vector<Taken> read(const Taken& message) {
+    if (!dispatcher.read(taker, message.lease, message.slot)) return {};
+    std::vector<std::byte> bytes(taker.batch_bytes());
+    taker.write(bytes.data());
+    dispatcher.end_copy();
+    return read_batch(bytes);
+  }
   void settle(const Taken& message, Outcome outcome = Outcome::kCompleted, uint32_t delay_ms = 0) {
     const Settlement settlement{message.lease, message.slot, delay_ms, outcome};
     dispatcher.settle({&settlement, 1}, now_ms);
