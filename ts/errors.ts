@@ -50,6 +50,10 @@ export const ERROR_CODES = {
   OFFSET_INVALID: 'An offset to skip or to go to is settled already, outside the log, or too far ahead.',
   QUEUE_FULL: 'The producer’s queue is full.',
   KAFKA_ERROR: 'Any other error of librdkafka or the cluster; see `kafkaError`.',
+  WORKER_LOST: 'A worker was lost while it may have been running a message: that attempt counts as failed.',
+  WORKERS_FAILED: 'Worker processes end again and again without having said hello.',
+  LEASE_TOO_LARGE: 'A message is larger than its worker takes.',
+  LISTEN_FAILED: 'The address for workers cannot be listened on.',
   HANDLER_MODULE_INVALID: 'The handler module cannot be loaded or has no function as its default export.',
   INTERNAL: 'A fault of laneway itself: it stops rather than risk a message.',
 } as const

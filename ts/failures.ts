@@ -6,6 +6,7 @@
  * that gives up, the dead-letter topic or else the option `onExhausted`.
  */
 import type { ConsumerConfig } from './config.js'
+import { WorkerError } from './contracts/worker-error.js'
 import { letterOf } from './dead-letter.js'
 import { LanewayError } from './errors.js'
 import { outcomeOf } from './outcomes.js'
@@ -110,6 +111,7 @@ export class Failures {
   }
 
   #isRetryable(failed: FailedAttempt): boolean {
+    if (WorkerError.is(failed.error) && failed.error.retriable === false) return false
     const { retryable } = this.#config.retry
     if (retryable === undefined) return true
     const { error, message, attempt, firstFailedAt } = failed

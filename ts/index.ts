@@ -4,6 +4,7 @@
  */
 export type { BatchOptions, ParallelConsumerOptions, Retryable } from './config.js'
 export { type CloseOptions, type ConsumerStats, type MessageOf, ParallelConsumer } from './consumer.js'
+export { WorkerError } from './contracts/worker-error.js'
 export { DEAD_LETTER_HEADERS } from './dead-letter.js'
 export {
   type BytesDecoder,
@@ -16,6 +17,8 @@ export {
 } from './decoding.js'
 export { inline } from './engines/inline.js'
 export { type WorkerThreadsOptions, workerThreads } from './engines/worker-threads.js'
+export { type RemoteWorkersEngine, type RemoteWorkersOptions, remoteWorkers } from './engines/remote-workers.js'
+export type { WorkerOptions } from './engines/worker-options.js'
 export { type ConfigIssue, ERROR_CODES, type ErrorCode, LanewayError } from './errors.js'
 export type { ConsumerHealth, ConsumerState, PartitionHealth, StandingMessage } from './health.js'
 export { DeadLetterMessage, DropMessage, FatalError, RetryMessage } from './outcomes.js'

@@ -8,6 +8,7 @@ import { run } from './command.mjs'
 import { buildDir, distDir, nodeModules, root } from './paths.mjs'
 import { step } from './progress.mjs'
 import { digestOfPaths, Stamp } from './stamp.mjs'
+import { copyWorkerContract, generateWorkerContract } from './worker-contract.mjs'
 
 const COMPILED = /\.(js|d\.ts)(\.map)?$/
 const CONFIGURATION = ['tsconfig.json', 'tsconfig.base.json', 'package.json', 'package-lock.json']
@@ -17,6 +18,7 @@ const TEST_FOLDERS = ['test', 'bench', 'chaos']
 
 /** @param {{ tests: boolean }} options */
 export async function buildTypeScript({ tests }) {
+  await generateWorkerContract()
   const folders = tests ? ['ts', ...TEST_FOLDERS] : ['ts']
   const stamp = new Stamp(tests ? 'typescript-with-tests' : 'typescript')
   const isSource = (/** @type {string} */ path) => /\.(ts|json)$/.test(path)
@@ -30,6 +32,7 @@ export async function buildTypeScript({ tests }) {
     removeOrphans(distDir, join(root, 'ts'))
     if (tests) for (const folder of TEST_FOLDERS) removeOrphans(join(jsDir, folder), join(root, folder))
     await compile(tests ? ['ts', 'test'] : ['ts'])
+    copyWorkerContract()
     if (tests) linkCompiledSources()
     stamp.write(inputs)
   })

@@ -1,0 +1,104 @@
+/**
+ * The engine whose handlers run in workers that dial in, in any language, on this machine or on others: see
+ * proto/laneway/worker/v1. This file knows its options; what it does is in the folder `remote`, which is loaded when the
+ * engine starts, because others need none of gRPC.
+ */
+import { z } from 'zod'
+import { LanewayError } from '../errors.js'
+import type { Engine, EngineHost, StopMode } from '../ports/engine.js'
+import { validate } from '../validation.js'
+import { isLocal, parseAddress } from './remote/address.js'
+import type { RemoteEngine } from './remote/engine.js'
+import { limitsOf, type WorkerOptions, workerOptions } from './worker-options.js'
+
+export interface RemoteWorkersOptions extends WorkerOptions {
+  /** Where to listen: `unix:/path`, `host:port` or `[host]:port`; port 0 chooses one (see {@link RemoteWorkersEngine}). */
+  readonly listen: string
+  /** PEM. With `clientCa`, workers must show a certificate that it has signed. */
+  readonly tls?: {
+    readonly cert: string | Buffer
+    readonly key: string | Buffer
+    readonly clientCa?: string | Buffer
+  }
+  /** Listens in plain text on addresses that others reach: for networks that encrypt by themselves. */
+  readonly insecure?: true
+  /** Default: 1,000. */
+  readonly maxWorkers?: number
+}
+
+/** What `remoteWorkers()` gives. */
+export interface RemoteWorkersEngine extends Engine {
+  /** Where it listens, once it has started. */
+  readonly address: string | undefined
+}
+
+const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM: a string or a Buffer')
+
+const schema = z
+  .strictObject({
+    ...workerOptions,
+    listen: z.string(),
+    tls: z.strictObject({ cert: pem, key: pem, clientCa: pem.optional() }).optional(),
+    insecure: z.literal(true).optional(),
+    maxWorkers: z.number().int().min(1).max(100_000).default(1_000),
+  })
+  .transform((options, context) => {
+    const address = parseAddress(options.listen)
+    const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['listen'], message })
+    if (address === undefined) {
+      refuse("must be 'unix:/path', 'host:port' or '[host]:port'")
+      return z.NEVER
+    }
+    if (!isLocal(address) && options.tls === undefined && options.insecure !== true) {
+      refuse('would carry messages in plain text where others can read them: give tls, or insecure: true')
+    }
+    return { ...options, address }
+  })
+
+class RemoteWorkers implements RemoteWorkersEngine {
+  readonly handlers = 'elsewhere'
+  readonly #options: z.output<typeof schema>
+  #starting: Promise<RemoteEngine> | undefined
+  #engine: RemoteEngine | undefined
+
+  constructor(options: RemoteWorkersOptions) {
+    this.#options = validate(schema, options, 'options of remoteWorkers()')
+  }
+
+  get address(): string | undefined {
+    return this.#engine?.address
+  }
+
+  async start(host: EngineHost): Promise<void> {
+    if (this.#starting !== undefined) throw new LanewayError('ALREADY_RUNNING', 'an engine serves one consumer, once')
+    this.#starting = this.#start(host)
+    this.#engine = await this.#starting
+  }
+
+  async stop(mode: StopMode, deadlineMs: number): Promise<void> {
+    // One that could not start has said so.
+    const engine = await this.#starting?.catch(() => undefined)
+    await engine?.stop(mode, deadlineMs)
+  }
+
+  fence(partitions: Parameters<NonNullable<Engine['fence']>>[0]): void {
+    this.#engine?.fence(partitions)
+  }
+
+  async #start(host: EngineHost): Promise<RemoteEngine> {
+    const { RemoteEngine } = await import('./remote/engine.js')
+    const { address, tls, maxWorkers } = this.#options
+    const admit = () => ({ name: 'worker' })
+    return RemoteEngine.start(host, limitsOf(this.#options, maxWorkers), admit, { address, tls })
+  }
+}
+
+/**
+ * Handlers run in workers that dial in: any number, at any time, in any language. Messages go to whoever has credits left,
+ * and one key is never with two workers at once, including one that was cut off and still runs.
+ *
+ * @throws LanewayError `CONFIG_INVALID`, with every wrong option in `issues`
+ */
+export function remoteWorkers(options: RemoteWorkersOptions): RemoteWorkersEngine {
+  return new RemoteWorkers(options)
+}

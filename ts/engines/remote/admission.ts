@@ -1,0 +1,25 @@
+/** Who may open a session, and what the host knows of whoever does. */
+import type { Metadata } from '@grpc/grpc-js'
+
+/** What is known of a worker besides its Hello. */
+export interface Admission {
+  /** For logs. */
+  readonly name: string
+  /**
+   * Resolves when nothing of the worker can run any more, for workers that the host can watch: what it held comes back
+   * then, without waiting for deadlines.
+   */
+  readonly gone?: Promise<void>
+  /** Its session has ended while it held leases. */
+  readonly lost?: () => void
+}
+
+/** Resolves with what is known of a worker, or rejects with why it is refused. */
+export type Admit = (metadata: Metadata) => Promise<Admission> | Admission
+
+/** The bearer token of a call; undefined where there is none. */
+export function bearerToken(metadata: Metadata): string | undefined {
+  const [authorization] = metadata.get('authorization')
+  if (typeof authorization !== 'string') return undefined
+  return /^Bearer (\S+)$/i.exec(authorization)?.[1]
+}

@@ -1,0 +1,110 @@
+/**
+ * A socket that is listened on, with every connection that it has accepted: so many at once, and none outlives it. TLS
+ * ends here, so that the limits hold for connections that never finish their handshake, too.
+ */
+import { once } from 'node:events'
+import { chmodSync, rmSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { LanewayError } from '../../errors.js'
+import type { Address } from './address.js'
+
+export interface TlsOptions {
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+  /** Who signs the certificates that workers must show; none: they need not show any. */
+  readonly clientCa?: string | Buffer | undefined
+}
+
+export interface ListenerOptions {
+  readonly address: Address
+  readonly tls?: TlsOptions | undefined
+  readonly maxConnections: number
+  readonly handshakeTimeoutMs: number
+}
+
+const OWNER_ONLY = 0o600
+
+export class Listener {
+  readonly #server: Server
+  readonly #address: Address
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(server: Server, address: Address) {
+    this.#server = server
+    this.#address = address
+    // The raw connection: of a TLS server also before the handshake has ended.
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+  }
+
+  /**
+   * @param onConnection gets each connection once it can be read in plain text
+   * @throws LanewayError `LISTEN_FAILED`
+   */
+  static async open(options: ListenerOptions, onConnection: (socket: Socket) => void): Promise<Listener> {
+    const { address } = options
+    const server = serverFor(options, onConnection)
+    server.maxConnections = options.maxConnections
+    const listener = new Listener(server, address)
+    try {
+      if (address.kind === 'unix') await removeStale(address.path)
+      const listening = once(server, 'listening')
+      server.listen(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port })
+      if (address.kind === 'unix') chmodSync(address.path, OWNER_ONLY)
+      await listening
+    } catch (cause) {
+      server.close()
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new LanewayError('LISTEN_FAILED', `cannot listen on ${address.text}: ${reason}`, { cause, fatal: true })
+    }
+    return listener
+  }
+
+  /** As workers are told it: with the port that was chosen where 0 was asked for. */
+  get address(): string {
+    if (this.#address.kind === 'unix') return this.#address.text
+    const { address, family, port } = this.#server.address() as AddressInfo
+    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
+  }
+
+  /** Accepts nothing more. */
+  close(): void {
+    this.#server.close()
+  }
+
+  /** Ends what is still connected. */
+  destroy(): void {
+    this.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
+function serverFor(options: ListenerOptions, onConnection: (socket: Socket) => void): Server {
+  const { tls, handshakeTimeoutMs } = options
+  if (tls === undefined) return createServer(onConnection)
+  const { cert, key, clientCa } = tls
+  const clients = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }
+  const server = createTlsServer(
+    { cert, key, ...clients, ALPNProtocols: ['h2'], handshakeTimeout: handshakeTimeoutMs },
+    onConnection,
+  )
+  // A handshake that failed has ended its connection; it must not end the consumer.
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  return server
+}
+
+/** A socket whose process was killed is still there, and nobody answers. */
+async function removeStale(path: string): Promise<void> {
+  const isStale = await new Promise<boolean>((resolve) => {
+    const probe = connect(path)
+    probe.on('connect', () => {
+      probe.destroy()
+      resolve(false)
+    })
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+  })
+  if (isStale) rmSync(path, { force: true })
+}

@@ -1,0 +1,313 @@
+/**
+ * The workers of one engine: who gets the next messages, what becomes of what they answer, and of what a lost one held.
+ *
+ * Each take goes to one worker, the one with the most free credits, and is no larger than those: a slow worker gets less,
+ * and nothing is ever taken that nobody may run. A lane is open again only when nobody can run its message any more: when
+ * a worker has answered for it, when the worker is known to be gone, or when the deadline that it was told has passed.
+ */
+
+import { errorOf, outgoingRecord } from '../../contracts/settlements.js'
+import { v1 } from '../../contracts/worker-contract.js'
+import { LanewayError } from '../../errors.js'
+import type { MessageBatch } from '../../message-batch.js'
+import { Outcome } from '../../native.js'
+import { outgoing } from '../../outgoing.js'
+import type { EngineHost, StopMode } from '../../ports/engine.js'
+import { type Place, Settler } from '../settler.js'
+import { HeldRun } from './held-run.js'
+import type { WorkerLimits } from './limits.js'
+import { type Ending, hostTimeMs, type Session, type SessionOwner } from './session.js'
+import { TimeOuts } from './time-outs.js'
+
+/** One frame holds so many bytes of messages, and one message at least. */
+const FRAME_BYTES = 1024 * 1024
+const { STATUS_COMPLETED, STATUS_RELEASED } = v1.Status
+
+export class Workers implements SessionOwner {
+  readonly limits: WorkerLimits
+  readonly #host: EngineHost
+  readonly #settler: Settler
+  readonly #sessions = new Set<Session>()
+  /** All that is leased. */
+  readonly #runs = new Set<HeldRun>()
+  /** Leases of workers that are lost, until nobody can run them any more. */
+  readonly #lost = new Map<HeldRun, NodeJS.Timeout>()
+  readonly #timeoutMs: number
+  readonly #attempts: TimeOuts<HeldRun>
+  readonly #silences: TimeOuts<Session>
+  readonly #hellos: TimeOuts<Session>
+  readonly #waitingForDrain = new Set<() => void>()
+  #stop: StopMode | undefined
+  #dealScheduled = false
+
+  constructor(host: EngineHost, limits: WorkerLimits) {
+    this.limits = limits
+    this.#host = host
+    this.#settler = new Settler(
+      host,
+      host.attach(() => this.freed()),
+    )
+    this.#timeoutMs = host.handlerTimeoutMs === 0 ? limits.leaseTimeoutMs : host.handlerTimeoutMs
+    this.#attempts = new TimeOuts(this.#timeoutMs, (run) => this.#timedOut(run))
+    this.#silences = new TimeOuts(limits.heartbeat.timeout, (session) => {
+      session.end({ code: 'UNAVAILABLE', message: `nothing was heard of it for ${limits.heartbeat.timeout} ms` })
+    })
+    this.#hellos = new TimeOuts(limits.helloTimeoutMs, (session) => {
+      session.end({ code: 'DEADLINE_EXCEEDED', message: `no Hello came within ${limits.helloTimeoutMs} ms` })
+    })
+    this.freed()
+  }
+
+  /** Why no worker more may open a stream now. */
+  get refusal(): Ending | undefined {
+    if (this.#stop !== undefined) return { code: 'UNAVAILABLE', message: 'the consumer is closing' }
+    if (this.#sessions.size < this.limits.maxWorkers) return undefined
+    return { code: 'RESOURCE_EXHAUSTED', message: `there are ${this.limits.maxWorkers} workers already` }
+  }
+
+  opened(session: Session): void {
+    this.#sessions.add(session)
+    this.#hellos.begin(session)
+  }
+
+  heard(session: Session): void {
+    if (!session.isNew) this.#silences.begin(session)
+  }
+
+  greeted(session: Session): Ending | undefined {
+    if (this.#stop !== undefined) return this.refusal
+    this.#hellos.end(session)
+    this.#silences.begin(session)
+    return undefined
+  }
+
+  /** Soon, once, and after everything that is due in the event loop now: what ends in one burst shares one take. */
+  freed(): void {
+    if (this.#dealScheduled || this.#stop === 'abort') return
+    this.#dealScheduled = true
+    setImmediate(() => {
+      this.#dealScheduled = false
+      this.#guarded(() => this.#deal())
+    })
+  }
+
+  settled(run: HeldRun, settlement: v1.Settlement.$Properties): void {
+    this.#guarded(() => this.#settle(run, settlement))
+  }
+
+  over(session: Session, reason: string): void {
+    this.#sessions.delete(session)
+    this.#hellos.end(session)
+    this.#silences.end(session)
+    if (this.#stop === 'abort') return
+    const { runs, admission } = session
+    if (runs.size > 0) admission.lost?.()
+    const now = hostTimeMs()
+    for (const run of runs) {
+      this.#attempts.end(run)
+      const timer = setTimeout(() => this.#giveBack(run, reason), Math.max(Math.ceil(run.endsAtMs - now), 0))
+      this.#lost.set(run, timer.unref())
+    }
+    admission.gone?.then(() => {
+      for (const run of runs) this.#giveBack(run, reason)
+    })
+  }
+
+  fence(partitions: readonly Place[]): void {
+    for (const run of this.#runs) {
+      const { topic, partition } = run.place
+      if (!partitions.some((each) => each.topic === topic && each.partition === partition)) continue
+      run.isFenced = true
+      run.session.cancel(run.leases, 'the partition is another consumer’s now')
+    }
+  }
+
+  async stop(mode: StopMode, deadlineMs: number): Promise<void> {
+    if (this.#stop === 'abort') return
+    this.#stop = mode
+    if (mode === 'drain') return this.#drain(deadlineMs)
+    this.#settler.flush()
+    this.#settler.taker.detach()
+    this.#attempts.clear()
+    this.#silences.clear()
+    this.#hellos.clear()
+    for (const timer of this.#lost.values()) clearTimeout(timer)
+    const ending: Ending = { code: 'UNAVAILABLE', message: 'the consumer is closed' }
+    for (const session of this.#sessions) session.end(session.runs.size === 0 ? undefined : ending)
+    this.#runs.clear()
+    this.#announceDrained()
+  }
+
+  async #drain(deadlineMs: number): Promise<void> {
+    for (const session of this.#sessions) session.drain('the consumer is closing')
+    this.freed()
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, deadlineMs)
+      this.#waitingForDrain.add(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #announceDrained(): void {
+    for (const announce of this.#waitingForDrain) announce()
+    this.#waitingForDrain.clear()
+  }
+
+  #guarded(work: () => void): void {
+    if (this.#stop === 'abort') return
+    try {
+      work()
+    } catch (error) {
+      this.#host.fail(error)
+    }
+  }
+
+  #deal(): void {
+    if (this.#stop !== undefined) {
+      this.#settler.flush()
+      if (this.#runs.size === 0) this.#announceDrained()
+      return
+    }
+    for (let next = this.#freest(); next !== undefined; next = this.#freest()) {
+      // A share of its credits: others that are as free get as much, and whoever is freest then gets the next one.
+      const batch = this.#settler.take(Math.ceil(next.free / this.#sessions.size), FRAME_BYTES)
+      if (batch === undefined) return
+      this.#lease(next, batch)
+    }
+    this.#settler.flush()
+  }
+
+  #freest(): Session | undefined {
+    let freest: Session | undefined
+    for (const session of this.#sessions) {
+      if (session.free > (freest?.free ?? 0)) freest = session
+    }
+    return freest
+  }
+
+  #lease(session: Session, batch: MessageBatch): void {
+    const runs: HeldRun[] = []
+    for (let run = 0; run < batch.runs; run += 1) {
+      const held = this.#runOf(session, batch, run)
+      if (held !== undefined) runs.push(held)
+    }
+    if (runs.length === 0) return
+    for (const run of runs) {
+      this.#runs.add(run)
+      this.#attempts.begin(run)
+    }
+    session.lease(runs, this.#timeoutMs)
+  }
+
+  /** Without what must not be sent: at the head of the run it fails; further on it goes back, and comes as a head. */
+  #runOf(session: Session, batch: MessageBatch, run: number): HeldRun | undefined {
+    const place = this.#host.partition(batch.runPartitions[run] ?? 0)
+    const last = batch.runStarts[run + 1] ?? 0
+    let from = batch.runStarts[run] ?? 0
+    for (; from < last; from += 1) {
+      const obstacle = obstacleOf(session, batch, from)
+      if (obstacle === undefined) break
+      if (!this.#settler.failed(obstacle, batch, from, place)) return undefined
+    }
+    let to = from
+    while (to < last && obstacleOf(session, batch, to) === undefined) to += 1
+    if (to < last) this.#settler.settle(batch, to, Outcome.Released)
+    if (to === from) return undefined
+    return new HeldRun(session, batch, place, from, to, hostTimeMs() + (to - from) * this.#timeoutMs)
+  }
+
+  #settle(run: HeldRun, settlement: v1.Settlement.$Properties): void {
+    if (settlement.status === STATUS_RELEASED) {
+      this.#end(run)
+      return
+    }
+    const failure = this.#failureOf(run, settlement)
+    if (failure === undefined) this.#complete(run)
+    else this.#end(run, failure)
+  }
+
+  #failureOf(run: HeldRun, settlement: v1.Settlement.$Properties): Error | undefined {
+    if (run.isTimedOut) return this.#timeout()
+    if (settlement.status !== STATUS_COMPLETED) return errorOf(settlement)
+    return this.#send(run, settlement.outputs ?? [])
+  }
+
+  #complete(run: HeldRun): void {
+    run.session.forget([run.headLease])
+    this.#settler.settle(run.batch, run.head, Outcome.Completed)
+    if (run.advance()) {
+      this.#attempts.begin(run)
+    } else {
+      this.#attempts.end(run)
+      this.#runs.delete(run)
+    }
+  }
+
+  /** Keeps the records with their message; why that is not possible. */
+  #send({ batch, head, headLease }: HeldRun, outputs: readonly v1.Output.$Properties[]): Error | undefined {
+    if (outputs.length === 0) return undefined
+    if (!this.#host.isTransactional) {
+      return new LanewayError('NOT_TRANSACTIONAL', 'outputs need the option transactional')
+    }
+    try {
+      for (const output of outputs) {
+        const { topic, partition, key, value, timestamp, headers } = outgoing(outgoingRecord(output))
+        const slot = batch.slots[head] ?? 0
+        this.#settler.taker.output(headLease, slot, topic, partition, key, value, timestamp, headers)
+      }
+    } catch (error) {
+      if (LanewayError.is(error)) return error
+      throw error
+    }
+    return undefined
+  }
+
+  /** Its head has not been completed: it has failed, or is given back; and with it what comes after it. */
+  #end(run: HeldRun, error?: Error): void {
+    run.session.forget(run.leases)
+    this.#attempts.end(run)
+    this.#runs.delete(run)
+    const { batch, head, end, place } = run
+    if (error === undefined || run.isFenced) {
+      this.#settler.settle(batch, head, Outcome.Released)
+    } else if (this.#settler.failed(error, batch, head, place) && head + 1 < end) {
+      this.#settler.settle(batch, head + 1, Outcome.Released)
+    }
+  }
+
+  /** Its lane stays closed until the worker says that the handler has ended. */
+  #timedOut(run: HeldRun): void {
+    run.isTimedOut = true
+    run.session.cancel([run.headLease], this.#timeout().message)
+  }
+
+  #timeout(): LanewayError {
+    return new LanewayError('HANDLER_TIMEOUT', `the handler ran longer than ${this.#timeoutMs} ms`)
+  }
+
+  #giveBack(run: HeldRun, reason: string): void {
+    const timer = this.#lost.get(run)
+    if (timer === undefined) return
+    clearTimeout(timer)
+    this.#lost.delete(run)
+    const { admission, worker } = run.session
+    const message = `the worker ${worker || admission.name} was lost: ${reason}`
+    this.#guarded(() => {
+      this.#end(run, this.limits.onLost === 'attempt' ? new LanewayError('WORKER_LOST', message) : undefined)
+      this.freed()
+    })
+  }
+}
+
+/** Why a message must not be sent to this worker. */
+function obstacleOf(session: Session, batch: MessageBatch, index: number): LanewayError | undefined {
+  if (batch.attempts[index] === 0) {
+    return new LanewayError('KEY_POISONED', 'not run: its key has failed too often in a row')
+  }
+  const bytes = batch.bytesOf(index)
+  if (bytes <= session.maxMessageBytes) return undefined
+  const message = `its ${bytes} bytes are more than the ${session.maxMessageBytes} that the worker takes`
+  return new LanewayError('LEASE_TOO_LARGE', message)
+}
