@@ -311,12 +311,12 @@ export class ParallelConsumer<const D extends Decoders = Record<never, never>> i
       handlerTimeoutMs: this.#config.handlerTimeout,
       isTransactional: this.#config.transactional !== undefined,
       token: this.#raw.token,
+      logger: this.#logger,
       attach: (onReady) => translate(() => this.#raw.attach(onReady)),
       abandon: (ward) => this.#raw.abandon(ward),
       partition: (id) => this.#partition(id),
       decide: (failed) => (this.#failure === undefined ? this.#failures.decide(failed) : { kind: 'stop' }),
       fail: (error) => this.#fail(error),
-      warn: (message, fields) => this.#logger.warn(message, fields),
     }
   }
 

@@ -17,7 +17,6 @@ export const ERROR_CODES = {
   DESERIALIZATION_FAILED:
     'The key or value of a message cannot be decoded; `details` names it, `cause` is what the decoder said.',
   FATAL_HANDLER: 'A handler threw FatalError: the consumer stops.',
-  WORKER_LOST: 'A worker ended while it ran a message.',
   HANDLER_TIMEOUT: 'A handler ran longer than handlerTimeout; the attempt counts as failed once it has ended.',
   KEY_POISONED: 'A message was not run, because its key failed too often in a row.',
   LEASE_LOST: 'A handler went on with a message that is not its own any more.',

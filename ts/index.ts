@@ -16,9 +16,10 @@ export {
   SchemaError,
 } from './decoding.js'
 export { inline } from './engines/inline.js'
-export { type WorkerThreadsOptions, workerThreads } from './engines/worker-threads.js'
+export { type ProcessesOptions, processes } from './engines/processes.js'
 export { type RemoteWorkersEngine, type RemoteWorkersOptions, remoteWorkers } from './engines/remote-workers.js'
 export type { WorkerOptions } from './engines/worker-options.js'
+export { type WorkerThreadsOptions, workerThreads } from './engines/worker-threads.js'
 export { type ConfigIssue, ERROR_CODES, type ErrorCode, LanewayError } from './errors.js'
 export type { ConsumerHealth, ConsumerState, PartitionHealth, StandingMessage } from './health.js'
 export { DeadLetterMessage, DropMessage, FatalError, RetryMessage } from './outcomes.js'

@@ -2,7 +2,7 @@
  * A host without native code: batches are handed out as scripted, settlements are written down, and every promise of
  * the contract that an engine could break is checked on the way.
  */
-import type { BatchPlan, EngineHost, FailedAttempt, FailureDecision, Handler, Taker } from 'laneway'
+import type { BatchPlan, EngineHost, FailedAttempt, FailureDecision, Handler, Logger, Taker } from 'laneway'
 import { type WrittenRun, writeBatch } from './written-batch.js'
 
 export interface Settled {
@@ -23,6 +23,7 @@ export class ScriptedHost implements EngineHost {
   isTransactional = false
   readonly token = 0
   holdsOutputs = true
+  logger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
   readonly decisions: (Omit<FailedAttempt, 'message'> & { readonly offset: number })[] = []
   handler: Handler
   decision: FailureDecision | ((offset: number) => FailureDecision) = { kind: 'retry', delayMs: 100 }
@@ -90,8 +91,6 @@ export class ScriptedHost implements EngineHost {
   }
 
   abandon(): void {}
-
-  warn(): void {}
 
   fail(error: unknown): void {
     this.failures.push(error)

@@ -2,8 +2,9 @@
  * What runs handlers, as the consumer sees it. Which engine runs never shows anywhere else: the dispatcher hands out
  * leases, the engine settles them.
  *
- * Interfaces only: this file imports nothing.
+ * Interfaces only: this file imports nothing but other ports.
  */
+import type { Logger } from './logger.js'
 
 /** A message as a handler sees it. It stays valid, and never changes, for as long as it is kept. */
 export interface Message {
@@ -185,8 +186,8 @@ export interface EngineHost extends HandlerHost {
    * (Released). Until then its lanes stay closed. May be called again.
    */
   abandon(ward: number): void
-  /** Something went wrong that the engine recovers from by itself. */
-  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
+  /** For what the engine recovers from by itself, and what its workers say. */
+  readonly logger: Logger
 }
 
 export type StopMode = 'drain' | 'abort'

@@ -10,8 +10,10 @@ export interface Admission {
    * then, without waiting for deadlines.
    */
   readonly gone?: Promise<void>
-  /** Its session has ended while it held leases. */
-  readonly lost?: () => void
+  /** It has said hello, and is welcome. */
+  readonly greeted?: () => void
+  /** Its session has ended; clean: the worker has closed its stream, and held nothing. */
+  readonly over?: (isClean: boolean) => void
 }
 
 /** Resolves with what is known of a worker, or rejects with why it is refused. */

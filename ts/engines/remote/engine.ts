@@ -33,6 +33,11 @@ export class RemoteEngine {
     return this.#server.address
   }
 
+  /** Something is leased. */
+  get isBusy(): boolean {
+    return this.#workers.isBusy
+  }
+
   fence(partitions: readonly Place[]): void {
     this.#workers.fence(partitions)
   }

@@ -23,6 +23,13 @@ export interface Ending {
   readonly message: string
 }
 
+/** How a session has ended. */
+export interface Over {
+  readonly reason: string
+  /** The worker has closed its stream, rather than been cut off. */
+  readonly isClean: boolean
+}
+
 /** What a session tells its owner. */
 export interface SessionOwner {
   readonly limits: WorkerLimits
@@ -35,7 +42,7 @@ export interface SessionOwner {
   /** It may get more than before. */
   freed(): void
   /** Its stream has ended; what it still holds is lost. */
-  over(session: Session, reason: string): void
+  over(session: Session, over: Over): void
 }
 
 export type WorkCall = ServerDuplexStream<WorkRequest, WorkResponse>
@@ -73,7 +80,7 @@ export class Session {
       this.#isBlocked = false
       owner.freed()
     })
-    call.on('end', () => this.#over('it has closed its stream'))
+    call.on('end', () => this.#over('it has closed its stream', true))
     call.on('cancelled', () => this.#over('its connection broke'))
     call.on('error', (error) => this.#over(error.message))
   }
@@ -151,11 +158,11 @@ export class Session {
     this.#over(ending?.message ?? 'the consumer is closed')
   }
 
-  #over(reason: string): void {
+  #over(reason: string, isClean = false): void {
     if (this.#state === 'over') return
     this.#state = 'over'
     if (!this.#call.writableEnded) this.#call.end()
-    this.#owner.over(this, reason)
+    this.#owner.over(this, { reason, isClean })
   }
 
   #write(response: WorkResponse): void {

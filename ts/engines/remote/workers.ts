@@ -16,7 +16,7 @@ import type { EngineHost, StopMode } from '../../ports/engine.js'
 import { type Place, Settler } from '../settler.js'
 import { HeldRun } from './held-run.js'
 import type { WorkerLimits } from './limits.js'
-import { type Ending, hostTimeMs, type Session, type SessionOwner } from './session.js'
+import { type Ending, hostTimeMs, type Over, type Session, type SessionOwner } from './session.js'
 import { TimeOuts } from './time-outs.js'
 
 /** One frame holds so many bytes of messages, and one message at least. */
@@ -65,6 +65,11 @@ export class Workers implements SessionOwner {
     return { code: 'RESOURCE_EXHAUSTED', message: `there are ${this.limits.maxWorkers} workers already` }
   }
 
+  /** Something is leased. */
+  get isBusy(): boolean {
+    return this.#runs.size > 0
+  }
+
   opened(session: Session): void {
     this.#sessions.add(session)
     this.#hellos.begin(session)
@@ -78,6 +83,7 @@ export class Workers implements SessionOwner {
     if (this.#stop !== undefined) return this.refusal
     this.#hellos.end(session)
     this.#silences.begin(session)
+    session.admission.greeted?.()
     return undefined
   }
 
@@ -95,13 +101,13 @@ export class Workers implements SessionOwner {
     this.#guarded(() => this.#settle(run, settlement))
   }
 
-  over(session: Session, reason: string): void {
+  over(session: Session, { reason, isClean }: Over): void {
     this.#sessions.delete(session)
     this.#hellos.end(session)
     this.#silences.end(session)
     if (this.#stop === 'abort') return
     const { runs, admission } = session
-    if (runs.size > 0) admission.lost?.()
+    admission.over?.(isClean && runs.size === 0)
     const now = hostTimeMs()
     for (const run of runs) {
       this.#attempts.end(run)

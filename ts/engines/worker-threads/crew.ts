@@ -85,7 +85,7 @@ export class Crew implements LifeListener, PostHost {
   }
 
   unusable(life: WorkerLife, error: unknown): void {
-    if (this.#wasReady) this.#host.warn('a worker thread cannot start', { error })
+    if (this.#wasReady) this.#host.logger.warn('a worker thread cannot start', { error })
     else if (this.#stop === undefined) this.#host.fail(error)
     life.terminate()
   }
@@ -109,7 +109,7 @@ export class Crew implements LifeListener, PostHost {
   }
 
   warn(message: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#host.warn(message, fields)
+    this.#host.logger.warn(message, fields)
   }
 
   get #lives(): readonly WorkerLife[] {

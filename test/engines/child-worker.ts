@@ -1,0 +1,43 @@
+/**
+ * A child process that is a worker written by hand. Its one argument says how it behaves; everything it does it tells the
+ * file LANEWAY_LEDGER, one line each.
+ *
+ *   obey          completes what it gets
+ *   die-first     kills itself while it holds its first lease, if attempt is 1; completes the rest
+ *   hang          takes and never answers, though it lives
+ *   freeze        stops: no heartbeats, no answers
+ *   stay          completes what it gets, and ignores SIGTERM and the end of its stream
+ *   exit          exits at once
+ */
+import { appendFileSync } from 'node:fs'
+import { HandWorker } from './hand-worker.js'
+
+const [behaviour = 'obey'] = process.argv.slice(2)
+const { LANEWAY_WORKER_ADDRESS: address = '', LANEWAY_WORKER_TOKEN: token = '', LANEWAY_LEDGER: ledger } = process.env
+
+function note(event: string, offset?: number): void {
+  if (ledger !== undefined) appendFileSync(ledger, `${JSON.stringify({ event, pid: process.pid, offset })}\n`)
+}
+
+note('born')
+if (behaviour === 'exit') process.exit(3)
+if (behaviour === 'stay') process.on('SIGTERM', () => note('ignored'))
+const worker = new HandWorker(address, { token })
+worker.onLease = ({ id, offset, attempt }) => {
+  note('start', offset)
+  if (behaviour === 'die-first' && attempt === 1) process.kill(process.pid, 'SIGKILL')
+  if (behaviour === 'freeze' && attempt === 1) process.kill(process.pid, 'SIGSTOP')
+  if (behaviour === 'hang') return
+  note('end', offset)
+  worker.settle(id)
+}
+worker.hello({ worker: `child ${process.pid}` })
+const { heartbeatIntervalMs } = await worker.welcomed()
+setInterval(() => worker.beat(), heartbeatIntervalMs ?? 1_000)
+process.stdout.write('hello on stdout\n')
+process.stderr.write('hello on stderr\n')
+await worker.until(() => worker.received.some(({ drain }) => drain)).catch(() => undefined)
+worker.finish()
+await worker.ended
+note('stream ended')
+if (behaviour !== 'stay') process.exit(0)
