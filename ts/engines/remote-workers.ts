@@ -3,11 +3,14 @@
  * proto/laneway/worker/v1. This file knows its options; what it does is in the folder `remote`, which is loaded when the
  * engine starts, because others need none of gRPC.
  */
+import { createPublicKey, KeyObject } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import { z } from 'zod'
 import { LanewayError } from '../errors.js'
 import type { Engine, EngineHost, StopMode } from '../ports/engine.js'
 import { validate } from '../validation.js'
 import { isLocal, parseAddress } from './remote/address.js'
+import type { Admit } from './remote/admission.js'
 import type { RemoteEngine } from './remote/engine.js'
 import { limitsOf, type WorkerOptions, workerOptions } from './worker-options.js'
 
@@ -19,6 +22,23 @@ export interface RemoteWorkersOptions extends WorkerOptions {
     readonly cert: string | Buffer
     readonly key: string | Buffer
     readonly clientCa?: string | Buffer
+  }
+  /**
+   * Workers must show a bearer token, a JSON Web Token that is signed with one of these keys, for this audience and by
+   * this issuer, and that has not expired. Exactly one of `key`, `jwks` and `jwksUrl`.
+   */
+  readonly auth?: {
+    readonly jwt: {
+      /** A public key in PEM or as a KeyObject, or the bytes of a shared secret. */
+      readonly key?: string | Uint8Array | KeyObject
+      /** A JSON Web Key Set. */
+      readonly jwks?: { readonly keys: readonly object[] }
+      /** Where to get one, and again when a key is not in it. */
+      readonly jwksUrl?: string
+      readonly audience: string
+      /** Default: any. */
+      readonly issuer?: string
+    }
   }
   /** Listens in plain text on addresses that others reach: for networks that encrypt by themselves. */
   readonly insecure?: true
@@ -34,11 +54,44 @@ export interface RemoteWorkersEngine extends Engine {
 
 const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM: a string or a Buffer')
 
+const tls = z
+  .strictObject({ cert: pem, key: pem, clientCa: pem.optional() })
+  .superRefine(({ cert, key, clientCa }, context) => {
+    try {
+      createSecureContext({ cert, key, ca: clientCa })
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `cannot be used: ${(error as Error).message}` })
+    }
+  })
+
+const isKey = (value: unknown): boolean =>
+  (typeof value === 'string' && value !== '') || value instanceof Uint8Array || value instanceof KeyObject
+
+const jwt = z
+  .strictObject({
+    key: z.custom<string | Uint8Array | KeyObject>(isKey, 'must be PEM, a KeyObject or bytes').optional(),
+    jwks: z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })) }).optional(),
+    jwksUrl: z.url().optional(),
+    audience: z.string().min(1),
+    issuer: z.string().min(1).optional(),
+  })
+  .superRefine(({ key, jwks, jwksUrl }, context) => {
+    const given = [key, jwks, jwksUrl].filter((each) => each !== undefined)
+    if (given.length !== 1) context.addIssue({ code: 'custom', message: 'needs exactly one of key, jwks and jwksUrl' })
+    if (typeof key !== 'string') return
+    try {
+      createPublicKey(key)
+    } catch {
+      context.addIssue({ code: 'custom', path: ['key'], message: 'is no public key in PEM' })
+    }
+  })
+
 const schema = z
   .strictObject({
     ...workerOptions,
     listen: z.string(),
-    tls: z.strictObject({ cert: pem, key: pem, clientCa: pem.optional() }).optional(),
+    tls: tls.optional(),
+    auth: z.strictObject({ jwt }).optional(),
     insecure: z.literal(true).optional(),
     maxWorkers: z.number().int().min(1).max(100_000).default(1_000),
   })
@@ -88,8 +141,14 @@ class RemoteWorkers implements RemoteWorkersEngine {
   async #start(host: EngineHost): Promise<RemoteEngine> {
     const { RemoteEngine } = await import('./remote/engine.js')
     const { address, tls, maxWorkers } = this.#options
-    const admit = () => ({ name: 'worker' })
-    return RemoteEngine.start(host, limitsOf(this.#options, maxWorkers), admit, { address, tls })
+    return RemoteEngine.start(host, limitsOf(this.#options, maxWorkers), await this.#admission(), { address, tls })
+  }
+
+  async #admission(): Promise<Admit> {
+    const { auth } = this.#options
+    if (auth === undefined) return () => ({ name: 'worker' })
+    const { admitByJwt } = await import('./remote/json-web-tokens.js')
+    return admitByJwt(auth.jwt)
   }
 }
 

@@ -10,22 +10,42 @@ export class HeldRun {
   readonly session: Session
   readonly batch: MessageBatch
   readonly place: Place
-  /** When its last lease ends, in ms by the host's clock: until then a worker that is cut off may run one of them. */
-  readonly endsAtMs: number
+  readonly #from: number
   readonly #end: number
+  readonly #beginsAtMs: number
+  readonly #timeoutMs: number
   #head: number
   /** Its head ran longer than it may: it has failed, whatever the worker says. */
   isTimedOut = false
   /** Its partition is not this member's any more. */
   isFenced = false
 
-  constructor(session: Session, batch: MessageBatch, place: Place, from: number, to: number, endsAtMs: number) {
+  /** @param times when it is handed out, by the host's clock, and how long each of its attempts may take */
+  constructor(
+    session: Session,
+    batch: MessageBatch,
+    place: Place,
+    { from, to }: { readonly from: number; readonly to: number },
+    times: { readonly beginsAtMs: number; readonly timeoutMs: number },
+  ) {
     this.session = session
     this.batch = batch
     this.place = place
+    this.#from = from
     this.#head = from
     this.#end = to
-    this.endsAtMs = endsAtMs
+    this.#beginsAtMs = times.beginsAtMs
+    this.#timeoutMs = times.timeoutMs
+  }
+
+  /** When a lease ends, in ms by the host's clock: its own time begins where that of the one before it ends. */
+  deadlineMs(index: number): number {
+    return this.#beginsAtMs + (index - this.#from + 1) * this.#timeoutMs
+  }
+
+  /** When its last lease ends: until then a worker that is cut off may run one of them. */
+  get endsAtMs(): number {
+    return this.deadlineMs(this.#end - 1)
   }
 
   /** Index of its head in the batch. */

@@ -52,6 +52,14 @@ export function hostTimeMs(): number {
   return performance.timeOrigin + performance.now()
 }
 
+function contractRun(run: HeldRun): v1.Run.$Properties {
+  const { batch, head, end, place } = run
+  const leases = Array.from({ length: end - head }, (_, i) =>
+    contractLease(batch, head + i, place, run.deadlineMs(head + i)),
+  )
+  return { topic: place.topic, partition: place.partition, leases }
+}
+
 function isShort(name: string | null | undefined): boolean {
   return (name?.length ?? 0) <= MAX_NAME_LENGTH
 }
@@ -69,6 +77,7 @@ export class Session {
   #maxMessageBytes = 0
   #isBlocked = false
   #ignoredSettlements = 0
+  #wasWelcome = false
 
   constructor(id: string, call: WorkCall, admission: Admission, owner: SessionOwner) {
     this.id = id
@@ -85,9 +94,9 @@ export class Session {
     call.on('error', (error) => this.#over(error.message))
   }
 
-  /** For logs. */
-  get worker(): string {
-    return this.#worker
+  /** For logs: what the worker calls itself, or what it is known as. */
+  get name(): string {
+    return this.#worker === '' ? this.admission.name : this.#worker
   }
 
   /** The largest message that it takes, in bytes. */
@@ -97,6 +106,11 @@ export class Session {
 
   get isNew(): boolean {
     return this.#state === 'new'
+  }
+
+  /** It has been told so. */
+  get wasWelcome(): boolean {
+    return this.#wasWelcome
   }
 
   get isOver(): boolean {
@@ -118,21 +132,9 @@ export class Session {
   }
 
   /** Hands runs to the worker, each lease with the time when it ends. */
-  lease(runs: readonly HeldRun[], timeoutMs: number): void {
-    const beginsAtMs = hostTimeMs()
-    const leases = runs.map((run) => {
-      for (const lease of run.leases) this.#held.set(lease, run)
-      const { topic, partition } = run.place
-      const count = run.end - run.head
-      return {
-        topic,
-        partition,
-        leases: Array.from({ length: count }, (_, i) =>
-          contractLease(run.batch, run.head + i, run.place, beginsAtMs + (i + 1) * timeoutMs),
-        ),
-      }
-    })
-    this.#write({ leases: { handler: this.#owner.limits.handler, runs: leases } })
+  lease(runs: readonly HeldRun[]): void {
+    for (const run of runs) for (const lease of run.leases) this.#held.set(lease, run)
+    this.#write({ leases: { handler: this.#owner.limits.handler, runs: runs.map(contractRun) } })
   }
 
   /** These leases are not the worker's any more. */
@@ -202,6 +204,7 @@ export class Session {
       return
     }
     this.#state = 'open'
+    this.#wasWelcome = true
     this.#write({
       welcome: {
         contractVersion: CONTRACT_VERSION,

@@ -21,6 +21,7 @@ import { TimeOuts } from './time-outs.js'
 
 /** One frame holds so many bytes of messages, and one message at least. */
 const FRAME_BYTES = 1024 * 1024
+const MAX_TIMER_MS = 2 ** 31 - 1
 const { STATUS_COMPLETED, STATUS_RELEASED } = v1.Status
 
 export class Workers implements SessionOwner {
@@ -84,6 +85,7 @@ export class Workers implements SessionOwner {
     this.#hellos.end(session)
     this.#silences.begin(session)
     session.admission.greeted?.()
+    this.#host.logger?.info(`worker ${session.name} says hello`, { session: session.id })
     return undefined
   }
 
@@ -107,12 +109,16 @@ export class Workers implements SessionOwner {
     this.#silences.end(session)
     if (this.#stop === 'abort') return
     const { runs, admission } = session
+    const fields = { session: session.id, reason, runs: runs.size, ignoredSettlements: session.ignoredSettlements }
+    const { logger } = this.#host
+    // Whoever was not welcome might knock again and again: that is for those who look for it.
+    if (!session.wasWelcome) logger?.debug(`worker ${session.name} was refused: ${reason}`, fields)
+    else if (isClean && runs.size === 0) logger?.info(`worker ${session.name} has left`, fields)
+    else logger?.warn(`worker ${session.name} was lost: ${reason}`, fields)
     admission.over?.(isClean && runs.size === 0)
-    const now = hostTimeMs()
     for (const run of runs) {
       this.#attempts.end(run)
-      const timer = setTimeout(() => this.#giveBack(run, reason), Math.max(Math.ceil(run.endsAtMs - now), 0))
-      this.#lost.set(run, timer.unref())
+      this.#awaitEnd(run, reason)
     }
     admission.gone?.then(() => {
       for (const run of runs) this.#giveBack(run, reason)
@@ -204,7 +210,7 @@ export class Workers implements SessionOwner {
       this.#runs.add(run)
       this.#attempts.begin(run)
     }
-    session.lease(runs, this.#timeoutMs)
+    session.lease(runs)
   }
 
   /** Without what must not be sent: at the head of the run it fails; further on it goes back, and comes as a head. */
@@ -221,7 +227,7 @@ export class Workers implements SessionOwner {
     while (to < last && obstacleOf(session, batch, to) === undefined) to += 1
     if (to < last) this.#settler.settle(batch, to, Outcome.Released)
     if (to === from) return undefined
-    return new HeldRun(session, batch, place, from, to, hostTimeMs() + (to - from) * this.#timeoutMs)
+    return new HeldRun(session, batch, place, { from, to }, { beginsAtMs: hostTimeMs(), timeoutMs: this.#timeoutMs })
   }
 
   #settle(run: HeldRun, settlement: v1.Settlement.$Properties): void {
@@ -293,13 +299,25 @@ export class Workers implements SessionOwner {
     return new LanewayError('HANDLER_TIMEOUT', `the handler ran longer than ${this.#timeoutMs} ms`)
   }
 
+  /** Until the worker, of which nothing is known, can run none of it any more. */
+  #awaitEnd(run: HeldRun, reason: string): void {
+    const leftMs = Math.ceil(run.endsAtMs - hostTimeMs())
+    const timer = setTimeout(
+      () => {
+        if (hostTimeMs() < run.endsAtMs) this.#awaitEnd(run, reason)
+        else this.#giveBack(run, reason)
+      },
+      Math.min(Math.max(leftMs, 0), MAX_TIMER_MS),
+    )
+    this.#lost.set(run, timer.unref())
+  }
+
   #giveBack(run: HeldRun, reason: string): void {
     const timer = this.#lost.get(run)
     if (timer === undefined) return
     clearTimeout(timer)
     this.#lost.delete(run)
-    const { admission, worker } = run.session
-    const message = `the worker ${worker || admission.name} was lost: ${reason}`
+    const message = `worker ${run.session.name} was lost: ${reason}`
     this.#guarded(() => {
       this.#end(run, this.limits.onLost === 'attempt' ? new LanewayError('WORKER_LOST', message) : undefined)
       this.freed()
