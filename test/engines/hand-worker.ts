@@ -44,6 +44,7 @@ export class HandWorker {
     this.#client = new Client(address, options.credentials ?? credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
+      ...(options.credentials === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
       ...options.grpc,
     })
     const metadata = new Metadata()
