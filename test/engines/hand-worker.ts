@@ -6,7 +6,23 @@ import { type ChannelCredentials, Client, type ClientDuplexStream, credentials, 
 import { numberOf, v1, type WorkRequest, type WorkResponse, workerService } from '../../ts/contracts/worker-contract.js'
 
 export const { Status } = v1
-const { path, requestSerialize, responseDeserialize } = workerService.work
+
+/** How it speaks: as this package does, or as an older or newer one would. */
+export interface Dialect {
+  readonly serialize: (request: WorkRequest) => Buffer
+  readonly deserialize: (bytes: Buffer) => WorkResponse
+}
+
+const OWN_DIALECT: Dialect = {
+  serialize: workerService.work.requestSerialize,
+  deserialize: workerService.work.responseDeserialize,
+}
+
+export interface HandWorkerOptions {
+  readonly token?: string
+  readonly credentials?: ChannelCredentials
+  readonly dialect?: Dialect
+}
 
 export interface HeldLease {
   readonly id: number
@@ -37,19 +53,16 @@ export class HandWorker {
   readonly #waiters = new Set<() => void>()
   #end: Ended | undefined
 
-  constructor(
-    address: string,
-    options: { readonly token?: string; readonly credentials?: ChannelCredentials; readonly grpc?: object } = {},
-  ) {
+  constructor(address: string, options: HandWorkerOptions = {}) {
     this.#client = new Client(address, options.credentials ?? credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
       ...(options.credentials === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
-      ...options.grpc,
     })
     const metadata = new Metadata()
     if (options.token !== undefined) metadata.set('authorization', `Bearer ${options.token}`)
-    this.#stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
+    const { serialize, deserialize } = options.dialect ?? OWN_DIALECT
+    this.#stream = this.#client.makeBidiStreamRequest(workerService.work.path, serialize, deserialize, metadata)
     this.#stream.on('data', (response: WorkResponse) => this.#onResponse(response))
     this.#stream.on('error', () => undefined)
     this.ended = new Promise((resolve) => {

@@ -234,6 +234,10 @@ export class Session {
   }
 
   #onSettlements(settlements: readonly v1.Settlement.$Properties[]): void {
+    if (settlements.length > MAX_CREDITS) {
+      this.end({ code: 'INVALID_ARGUMENT', message: `more than ${MAX_CREDITS} settlements at once` })
+      return
+    }
     for (const settlement of settlements) {
       const lease = numberOf(settlement.lease)
       const run = this.#held.get(lease)
