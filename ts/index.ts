@@ -15,6 +15,7 @@ export {
   type Decoders,
   SchemaError,
 } from './decoding.js'
+export { type CallFunctionOptions, callFunction } from './engines/call-function.js'
 export { inline } from './engines/inline.js'
 export { type ProcessesOptions, processes } from './engines/processes.js'
 export { type RemoteWorkersEngine, type RemoteWorkersOptions, remoteWorkers } from './engines/remote-workers.js'
