@@ -68,7 +68,7 @@ func (s *session) accept(leases *workerpb.Leases) error {
 		if err := s.hold(r); err != nil {
 			return err
 		}
-		go s.handle(r)
+		go s.handle(r, s.worker.slots.queue())
 	}
 	return nil
 }
@@ -88,27 +88,27 @@ func (s *session) hold(r *run) error {
 	return nil
 }
 
-// handle runs the handlers of a run, in a slot of the worker's.
-func (s *session) handle(r *run) {
-	if !s.enter(r) {
+// handle runs the handlers of a run, once it has a slot.
+func (s *session) handle(r *run, p *place) {
+	defer p.leave()
+	if !s.enter(r, p) {
 		return
 	}
-	defer func() { <-s.worker.slots }()
 	for s.step(r) {
 	}
 }
 
 // enter waits for a slot, and gives the run back where its time is up before there is one.
-func (s *session) enter(r *run) bool {
+func (s *session) enter(r *run, p *place) bool {
 	select {
-	case s.worker.slots <- struct{}{}:
+	case <-p.ready:
 		return true
 	default:
 	}
 	expiry := time.NewTimer(time.Until(r.expires))
 	defer expiry.Stop()
 	select {
-	case s.worker.slots <- struct{}{}:
+	case <-p.ready:
 		return true
 	case <-expiry.C:
 		s.mu.Lock()

@@ -68,6 +68,26 @@ func TestNoMoreHandlersRunThanConcurrencySays(t *testing.T) {
 	next(t, "a third start, once there is room", g.started)
 }
 
+func TestRunsThatWaitStartInTheOrderInWhichTheyCame(t *testing.T) {
+	h, g := newHost(t), newGate()
+	options := obeying(g.handle)
+	options.Concurrency, options.Credits = 1, 100
+	h.start(options)
+	s := h.connected()
+	deadline := nowMs() + 60_000
+	var runs []*workerpb.Run
+	for id := uint64(1); id <= 100; id++ {
+		runs = append(runs, runOf(deadline, id))
+	}
+	s.giveRuns("obey", runs...)
+	for id := int64(1); id <= 100; id++ {
+		if got := next(t, "a start", g.started); got != id {
+			t.Fatalf("started %d, want %d", got, id)
+		}
+		g.goOn <- nil
+	}
+}
+
 func TestAHostThatGivesMoreThanThereAreCreditsForIsLeft(t *testing.T) {
 	h, g := newHost(t), newGate()
 	options := obeying(g.handle)

@@ -28,9 +28,7 @@ const (
 // Worker runs handlers for one host at a time.
 type Worker struct {
 	options Options
-	// One slot for each handler that may run: of the worker and not of a session, because handlers that ignore their
-	// context outlive theirs.
-	slots chan struct{}
+	slots   *slots
 }
 
 // New makes a worker; [Worker.Run] connects it, and tells what is wrong with the options.
@@ -50,7 +48,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	w.options = options
-	w.slots = make(chan struct{}, options.Concurrency)
+	w.slots = newSlots(options.Concurrency)
 
 	lostAt := time.Now()
 	for failures := 0; ; failures++ {
