@@ -15,7 +15,8 @@ export interface ExponentialBackoffOptions {
 }
 
 const MAX_DELAY_MS = 2 ** 31 - 1
-const backoffOptions = z.strictObject({
+/** For options that are a backoff. */
+export const backoffOptions = z.strictObject({
   initial: z.number().min(0).max(MAX_DELAY_MS),
   max: z.number().min(0).max(MAX_DELAY_MS),
   factor: z.number().min(1).max(1_000).default(2),

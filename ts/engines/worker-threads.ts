@@ -10,11 +10,11 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { LanewayError } from '../errors.js'
 import type { Engine, EngineHost, StopMode } from '../ports/engine.js'
-import { type ExponentialBackoffOptions, exponentialBackoff } from '../retry.js'
+import { backoffOptions, type ExponentialBackoffOptions, exponentialBackoff } from '../retry.js'
 import { validate } from '../validation.js'
 import { Crew, type CrewOptions } from './worker-threads/crew.js'
 
-const DEFAULT_RESTART = { initial: 100, max: 30_000 }
+const DEFAULT_RESTART = { initial: 100, max: 30_000, factor: 2 }
 const DEFAULT_START_TIMEOUT_MS = 60_000
 /** How long handlers have for their last steps after their signals have fired, before their thread is terminated. */
 const GRACE_MS = 1_000
@@ -84,10 +84,10 @@ const schema = z.strictObject({
     .min(1)
     .max(MAX_THREADS)
     .default(() => Math.min(availableParallelism(), MAX_THREADS)),
-  data: z.unknown().refine(isCloneable, 'must be something that can be cloned'),
+  data: z.unknown().refine(isCloneable, 'must be something that can be cloned').optional(),
   onLost: z.enum(['attempt', 'release']).default('attempt'),
   recycle: z.strictObject({ messages: count, heapBytes: count }).prefault({}),
-  restart: z.custom<ExponentialBackoffOptions>().default(DEFAULT_RESTART),
+  restart: backoffOptions.default(DEFAULT_RESTART),
   startTimeout: z.number().int().min(1).max(DAY_MS).default(DEFAULT_START_TIMEOUT_MS),
   resourceLimits: z
     .strictObject({
@@ -105,14 +105,14 @@ function isUrl(module: URL | string): boolean {
 }
 
 function parse(options: unknown): CrewOptions {
-  const { restart, startTimeout, ...rest } = validate(schema, options, 'options of workerThreads()')
+  const { data, restart, startTimeout, ...rest } = validate(schema, options, 'options of workerThreads()')
   const post = {
     delay: exponentialBackoff(restart),
     healthyAfterMs: restart.max,
     startTimeoutMs: startTimeout,
     graceMs: GRACE_MS,
   }
-  return { ...rest, post }
+  return { ...rest, data, post }
 }
 
 class WorkerThreadsEngine implements Engine {
