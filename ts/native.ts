@@ -123,6 +123,9 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome]
  *   slots    Uint32  x C  at byte  8 C     the message's slot column
  *   delays   Uint32  x C  at byte 12 C     ms until the next attempt (Retried only)
  *   outcomes Uint8   x C  at byte 16 C     Outcome
+ *
+ * The lease is written last: native code sets it to 0 when it has read the settlement, and reads what is there when the
+ * environment ends before it was told.
  */
 export type RawTaker = Taker
 

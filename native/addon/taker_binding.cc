@@ -76,7 +76,10 @@ class TakerHandle {
   }
 
  private:
+  // What JavaScript has settled and not told is settled all the same: its handlers have ended.
   void leave() {
+    const auto* leases = reinterpret_cast<const double*>(columns_);
+    settle(static_cast<size_t>(std::find(leases, leases + kSettlementCapacity, 0.0) - leases));
     consumer_->leave(taker_);
     end();
   }
@@ -106,7 +109,7 @@ class TakerHandle {
 
   void read_settlements(size_t count) {
     settlements_.resize(std::min(count, kSettlementCapacity));
-    const auto* leases = reinterpret_cast<const double*>(columns_);
+    auto* leases = reinterpret_cast<double*>(columns_);
     const auto* slots = reinterpret_cast<const uint32_t*>(columns_ + 8 * kSettlementCapacity);
     const auto* delays = reinterpret_cast<const uint32_t*>(columns_ + 12 * kSettlementCapacity);
     const auto* outcomes = reinterpret_cast<const uint8_t*>(columns_ + 16 * kSettlementCapacity);
@@ -114,6 +117,7 @@ class TakerHandle {
       const uint64_t lease = leases[i] > 0 ? static_cast<uint64_t>(leases[i]) : 0;
       settlements_[i] = {lease, slots[i], delays[i], to_outcome(outcomes[i])};
     }
+    std::fill_n(leases, settlements_.size(), 0.0);
   }
 
   std::shared_ptr<Consumer> consumer_;

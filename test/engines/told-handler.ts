@@ -19,6 +19,8 @@ import {
 export interface Told {
   readonly sleepMs?: number
   readonly spinMs?: number
+  /** So much of the heap is kept for good. */
+  readonly keepMb?: number
   /** Waits for the signal, then fails with its reason. */
   readonly hang?: boolean
   /** Blocks the thread for good. */
@@ -31,7 +33,8 @@ export interface Told {
 }
 
 export interface Line {
-  readonly event: 'start' | 'end' | 'aborted'
+  /** `failed`: it threw. */
+  readonly event: 'start' | 'end' | 'failed'
   readonly key: string | null
   readonly offset: number
   readonly partition: number
@@ -88,6 +91,13 @@ function fillMemory(): never {
   for (;;) kept.push(Array.from({ length: 10_000 }, (_, i) => ({ i })))
 }
 
+const kept: number[][] = []
+
+function keep(megabytes: number): void {
+  // Small integers take 8 bytes each, or 4.
+  for (let i = 0; i < megabytes; i += 1) kept.push(Array.from({ length: 1024 * 128 }, (_, n) => n))
+}
+
 function spin(ms: number): void {
   const until = performance.now() + ms
   while (performance.now() < until);
@@ -106,10 +116,11 @@ export function setUp({ ledger }: Data): (message: Message, context: HandlerCont
     if (told.send !== undefined) context.send(told.send)
     if (told.sleepMs !== undefined) await sleep(told.sleepMs)
     if (told.spinMs !== undefined) spin(told.spinMs)
+    if (told.keepMb !== undefined) keep(told.keepMb)
     if (told.hang === true) {
       await new Promise<void>((_, reject) => {
         signal.addEventListener('abort', () => {
-          write('aborted')
+          write('failed')
           reject(signal.reason)
         })
       })
@@ -117,7 +128,10 @@ export function setUp({ ledger }: Data): (message: Message, context: HandlerCont
     if (told.block === true) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     const isOver = attempt >= (told.until ?? Number.POSITIVE_INFINITY)
     if (told.crash !== undefined && !isOver) await crash(told.crash)
-    if (told.fail !== undefined && !isOver) fail(told.fail)
+    if (told.fail !== undefined && !isOver) {
+      write('failed')
+      fail(told.fail)
+    }
     write('end')
   }
 }

@@ -32,10 +32,11 @@ class SettlementColumns {
   /** True when there is no room for another one. */
   add(batch: MessageBatch, index: number, outcome: Outcome, delayMs: number): boolean {
     const at = this.#count
-    this.#leases[at] = batch.firstLease + index
     this.#slots[at] = batch.slots[index] ?? 0
     this.#delays[at] = delayMs
     this.#outcomes[at] = outcome
+    // Last: with it, the settlement is there, also for who finds it when this thread has been lost.
+    this.#leases[at] = batch.firstLease + index
     this.#count = at + 1
     return this.#count === this.#capacity
   }
