@@ -75,7 +75,11 @@ export class Bench {
     engine: Partial<WorkerThreadsOptions> = {},
     options: ConsumerOptions = {},
   ): Promise<WorkerRun> {
-    return new WorkerRun(this, await this.topicOf(messages), engine, options)
+    return this.runOn(await this.topicOf(messages), engine, options)
+  }
+
+  runOn(topic: string, engine: Partial<WorkerThreadsOptions> = {}, options: ConsumerOptions = {}): WorkerRun {
+    return new WorkerRun(this, topic, engine, options)
   }
 }
 

@@ -30,12 +30,12 @@ async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   clearTimeout(timer)
 }
 
-export class Crew implements LifeListener, PostHost {
+export class Crew implements LifeListener, PostHost<WorkerLife> {
   readonly #host: EngineHost
   readonly #options: CrewOptions
   readonly #blame: Blame
-  readonly #posts: Post[] = []
-  readonly #postOf = new Map<WorkerLife, Post>()
+  readonly #posts: Post<WorkerLife>[] = []
+  readonly #postOf = new Map<WorkerLife, Post<WorkerLife>>()
   #wards = 0
   #wasReady = false
   #stop: StopMode | undefined
@@ -60,7 +60,7 @@ export class Crew implements LifeListener, PostHost {
     for (const life of this.#lives) life.tell({ kind: 'fence', partitions })
   }
 
-  hire(post: Post): WorkerLife {
+  hire(post: Post<WorkerLife>): WorkerLife {
     this.#wards += 1
     const { module, data, recycle, resourceLimits } = this.#options
     const { token, handlerTimeoutMs, isTransactional, batches } = this.#host

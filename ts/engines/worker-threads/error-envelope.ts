@@ -11,6 +11,7 @@ import { DeadLetterMessage, DropMessage, FatalError, type Outcome, outcomeOf, Re
 const MAX_DEPTH = 8
 const MAX_TEXT = 16 * 1024
 const MAX_FIELDS = 32
+const MAX_FIELD_TEXT = 1024
 
 type Primitive = string | number | boolean | bigint | null | undefined
 
@@ -29,7 +30,7 @@ export type Envelope =
   | ({ readonly kind: 'outcome'; readonly outcome: Outcome } & ErrorText)
   | ({ readonly kind: 'laneway'; readonly code: ErrorCode; readonly options: LanewayErrorOptions } & ErrorText)
 
-const cut = (text: string): string => text.slice(0, MAX_TEXT)
+const cut = (text: string, most = MAX_TEXT): string => text.slice(0, most)
 
 function isPrimitive(value: unknown): value is Primitive {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
@@ -56,7 +57,7 @@ function fieldsOf(error: object): Record<string, Primitive> {
   for (const name of [...names].slice(0, MAX_FIELDS)) {
     const value = read(error, name)
     if (value === undefined || !isPrimitive(value)) continue
-    fields[name] = typeof value === 'string' ? cut(value) : value
+    fields[name] = typeof value === 'string' ? cut(value, MAX_FIELD_TEXT) : value
   }
   return fields
 }

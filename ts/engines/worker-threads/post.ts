@@ -4,6 +4,9 @@
  */
 import type { LifeEnd, WorkerLife } from './worker-life.js'
 
+/** Who holds a post. */
+export type Holder = Pick<WorkerLife, 'age' | 'drain' | 'abort' | 'terminate'>
+
 /** So many workers in a row that never became ready say that none will. */
 const MAX_FAILED_STARTS = 10
 const FOR_EVER_MS = 2 ** 31 - 1
@@ -19,34 +22,34 @@ export interface PostOptions {
   readonly graceMs: number
 }
 
-export interface PostHost {
-  hire(post: Post): WorkerLife
+export interface PostHost<H extends Holder> {
+  hire(post: Post<H>): H
   /** Nobody can hold this post. */
   giveUp(why: string, cause: unknown): void
   warn(message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
-export class Post {
-  readonly #host: PostHost
+export class Post<H extends Holder> {
+  readonly #host: PostHost<H>
   readonly #options: PostOptions
-  #serving: WorkerLife | undefined
+  #serving: H | undefined
   /** Not ready yet. */
-  #next: WorkerLife | undefined
+  #next: H | undefined
   /** Worn: drains, or is about to end. */
-  #retiring: WorkerLife | undefined
+  #retiring: H | undefined
   #isWorn = false
   #lost = 0
   #failedStarts = 0
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor(host: PostHost, options: PostOptions) {
+  constructor(host: PostHost<H>, options: PostOptions) {
     this.#host = host
     this.#options = options
     this.#hire()
   }
 
-  get lives(): readonly WorkerLife[] {
+  get lives(): readonly H[] {
     return [this.#serving, this.#next, this.#retiring].filter((life) => life !== undefined)
   }
 
@@ -56,7 +59,7 @@ export class Post {
     clearTimeout(this.#timer)
   }
 
-  ready(life: WorkerLife): void {
+  ready(life: H): void {
     if (life !== this.#next) return
     clearTimeout(this.#timer)
     this.#next = undefined
@@ -66,13 +69,13 @@ export class Post {
     if (before !== undefined) void this.#retire(before)
   }
 
-  worn(life: WorkerLife): void {
+  worn(life: H): void {
     if (life !== this.#serving) return
     this.#isWorn = true
     this.#replaceWorn()
   }
 
-  ended(life: WorkerLife, end: LifeEnd): void {
+  ended(life: H, end: LifeEnd): void {
     if (life === this.#retiring) {
       this.#retiring = undefined
       this.#replaceWorn()
@@ -91,7 +94,7 @@ export class Post {
     else if (!this.#isClosed) this.#host.giveUp(`${why} before it was ready`, cause)
   }
 
-  #servingEnded(life: WorkerLife, { why, cause }: LifeEnd): void {
+  #servingEnded(life: H, { why, cause }: LifeEnd): void {
     this.#serving = undefined
     this.#isWorn = false
     if ((life.age ?? 0) >= this.#options.healthyAfterMs) this.#lost = 0
@@ -121,7 +124,7 @@ export class Post {
     this.#timer = setTimeout(() => life.terminate(), this.#options.startTimeoutMs)
   }
 
-  async #retire(life: WorkerLife): Promise<void> {
+  async #retire(life: H): Promise<void> {
     this.#retiring = life
     await life.drain(FOR_EVER_MS)
     await life.abort(this.#options.graceMs)

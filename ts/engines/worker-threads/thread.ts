@@ -10,7 +10,6 @@ import { addon, type RawAttachment } from '../../native.js'
 import type { BatchPlan, FailedAttempt, FailureDecision, Handler, HandlerHost, Taker } from '../../ports/engine.js'
 import { BatchExecutor } from '../executor/batches.js'
 import type { Executor, Parts } from '../executor/executor.js'
-import { Fences } from '../executor/fences.js'
 import { MessageExecutor } from '../executor/messages.js'
 import type { Place } from '../settler.js'
 import { AttemptTable } from './attempt-table.js'
@@ -18,6 +17,7 @@ import { envelopeOf } from './error-envelope.js'
 import { type LoadedHandlers, loadHandlers } from './handler-module.js'
 import { Inbox } from './inbox.js'
 import { LoggedAttempts } from './logged-attempts.js'
+import { ThreadFences } from './thread-fences.js'
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.js'
 import { Wear } from './wear.js'
 
@@ -80,21 +80,6 @@ class ThreadHost implements HandlerHost {
 
   fail(error: unknown): void {
     this.#tell({ kind: 'broken', error: envelopeOf(error) })
-  }
-}
-
-/** Fences that the main thread raises at any time: a look before each message, so that none starts after one. */
-class ThreadFences extends Fences {
-  readonly #inbox: Inbox
-
-  constructor(host: HandlerHost, inbox: Inbox) {
-    super(host)
-    this.#inbox = inbox
-  }
-
-  override isOver(...message: Parameters<Fences['isOver']>): boolean {
-    this.#inbox.look()
-    return super.isOver(...message)
   }
 }
 
