@@ -3,6 +3,7 @@
  *
  *   npm test -- --only native        C++ unit tests and the simulation
  *   npm test -- --only ts            TypeScript without a broker
+ *   npm test -- --only contract      the engine contract suite, against every engine
  *   npm test -- --only integration   on a real broker, where Java and Maven are present
  *   npm test -- --only limits        memory, network, event loop and clean-up at scale (not in a plain `npm test`: minutes)
  *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node (not in a plain
@@ -19,9 +20,15 @@ import { findTestFiles, runUvuFile } from './run/uvu-tests.mjs'
 import { buildDir } from './setup/paths.mjs'
 import { setUpOrExit } from './setup.mjs'
 
-const PARTS = ['native', 'ts', 'integration', 'limits', 'packaging']
-const DEFAULT_PARTS = ['native', 'ts', 'integration']
-const DEADLINE_MS = { ts: 2 * 60_000, integration: 10 * 60_000, limits: 4 * 60_000, packaging: 10 * 60_000 }
+const PARTS = ['native', 'ts', 'contract', 'integration', 'limits', 'packaging']
+const DEFAULT_PARTS = ['native', 'ts', 'contract', 'integration']
+const DEADLINE_MS = {
+  ts: 2 * 60_000,
+  contract: 5 * 60_000,
+  integration: 10 * 60_000,
+  limits: 4 * 60_000,
+  packaging: 10 * 60_000,
+}
 
 const compiledDir = join(buildDir, 'js')
 
@@ -41,11 +48,12 @@ if (unknown.length > 0) {
 /**
  * The part that a test file belongs to: by its folder.
  * @param {string} file
- * @returns {'ts' | 'integration' | 'limits' | 'packaging'}
+ * @returns {'ts' | 'contract' | 'integration' | 'limits' | 'packaging'}
  */
 function partOf(file) {
   const path = relative(compiledDir, file)
   if (/^test\/(integration|broker)\//.test(path)) return 'integration'
+  if (path.startsWith('test/contract/')) return 'contract'
   if (path.startsWith('test/limits/')) return 'limits'
   return path.startsWith('test/packaging/') ? 'packaging' : 'ts'
 }

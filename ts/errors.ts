@@ -54,6 +54,7 @@ export const ERROR_CODES = {
   LEASE_TOO_LARGE: 'A message is larger than its worker takes.',
   LISTEN_FAILED: 'The address for workers cannot be listened on.',
   HANDLER_MODULE_INVALID: 'The handler module cannot be loaded or has no function as its default export.',
+  CONTRACT_BROKEN: 'An engine does not keep the contract of engines; the message says what was seen.',
   INTERNAL: 'A fault of laneway itself: it stops rather than risk a message.',
 } as const
 
