@@ -156,6 +156,11 @@ function decide(orders: Orders, { attempt, send }: HandlerContext): void {
   }
 }
 
+/** As the contract with workers brings it along; else the header of this name. */
+function traceparentOf({ headers }: Message, context: HandlerContext & { readonly traceparent?: string | undefined }) {
+  return context.traceparent ?? headers.find(([name]) => name === 'traceparent')?.[1]?.toString()
+}
+
 /** @throws Error where no ledger is named */
 export function obedientHandler({ ledger = process.env['LANEWAY_LEDGER'] }: ObedientOptions = {}): Handler {
   if (ledger === undefined) throw new Error('the obedient handler needs a ledger: LANEWAY_LEDGER names it')
@@ -167,7 +172,7 @@ export function obedientHandler({ ledger = process.env['LANEWAY_LEDGER'] }: Obed
       const line: LedgerLine = { event, ...run, ...more }
       appendFileSync(ledger, `${JSON.stringify(line)}\n`)
     }
-    const traceparent = message.headers.find(([name]) => name === 'traceparent')?.[1]?.toString()
+    const traceparent = traceparentOf(message, context)
     note('start', { digest: digestOf(message), ...(traceparent === undefined ? {} : { traceparent }) })
     const orders = ordersIn(message)
     spin(orders.spinMs ?? 0)

@@ -3,8 +3,8 @@
  * follow one another without overlap, attempt by attempt, offset by offset.
  *
  * The file's order is the order of what happened, whoever wrote: a handler notes its end before it is settled, and what
- * follows in its lane starts after that. A run without an end is of a worker that has died, where workers may: then
- * another run of its message follows, and that worker writes nothing any more.
+ * follows in its lane starts after that. Where workers may die, a run may have no end, and what a worker had ended without
+ * being heard is repeated; then that worker writes nothing any more once its lane goes on.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { LedgerLine } from '../obedient-handler.js'
@@ -34,19 +34,26 @@ const laneOf = ({ partition, offset, key }: LedgerLine): string =>
 class Lane {
   readonly runs: Run[] = []
 
-  start(run: Run, mayDie: boolean): Run | undefined {
+  /**
+   * @param dead workers that are known to have died; undefined: none may
+   * @returns the last run, where its worker must have died for this one to start
+   */
+  start(run: Run, dead: ReadonlyMap<string, Run> | undefined): Run | undefined {
     const last = this.runs.at(-1)
+    const previous = this.runs.findLast(({ offset }) => offset === run.offset)
     this.runs.push(run)
+    const refuse = (): never => broken(ORDER, `${show(run)} came after ${last === undefined ? 'nothing' : show(last)}`)
+    // The loss of a worker is an attempt, or none: what it may have been running, or had ended without being heard.
+    const leastAttempt = previous === undefined ? 1 : previous.attempt + (dead === undefined ? 1 : 0)
+    if (run.attempt < leastAttempt || run.attempt > (previous?.attempt ?? 0) + 1) refuse()
     if (last === undefined) return undefined
-    const isOpen = last.endedAt === undefined
-    const isAgain = last.offset === run.offset
-    if (isOpen && !(mayDie && isAgain)) broken(ORDER, `${show(run)} started while ${show(last)} ran`)
-    if (run.offset < last.offset) broken(ORDER, `${show(run)} started after ${show(last)}`)
-    // A worker's loss is an attempt, or none, by the engine's own policy.
-    const mostAttempt = isAgain ? last.attempt + 1 : 1
-    const leastAttempt = isAgain && isOpen ? last.attempt : mostAttempt
-    if (run.attempt < leastAttempt || run.attempt > mostAttempt) broken(ORDER, `${show(run)} came after ${show(last)}`)
-    return isOpen ? last : undefined
+    if (last.endedAt === undefined && dead === undefined) broken(ORDER, `${show(run)} started while ${show(last)} ran`)
+    const goesOn = run.offset > last.offset || (run.offset === last.offset && run.attempt > last.attempt)
+    if (goesOn) return last.endedAt === undefined ? last : undefined
+    const repeated = this.runs.slice(0, -1).filter(({ offset }) => offset >= run.offset)
+    if (repeated.some(({ worker }) => worker !== last.worker && dead?.has(worker) !== true)) refuse()
+    if (dead === undefined) refuse()
+    return last
   }
 }
 
@@ -81,7 +88,7 @@ export class Ledger {
       const run: Run = { ...line, lane: laneOf(line), startedAt: index, endedAt: undefined, isCancelled: false }
       const lane = lanes.get(run.lane) ?? new Lane()
       lanes.set(run.lane, lane)
-      const lost = lane.start(run, mayDie)
+      const lost = lane.start(run, mayDie ? dead : undefined)
       if (lost !== undefined) dead.set(lost.worker, lost)
       open.set(id, run)
       runs.push(run)

@@ -25,6 +25,8 @@ const HEARTBEAT_MS = 500
 /** Above the largest message of the suite. */
 const MAX_MESSAGE_BYTES = 4_000_000
 const RETRY_DELAY_MS = 5
+/** For an abort, which waits for nothing. */
+const CLEAN_UP_MS = 10_000
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -235,11 +237,15 @@ export class Scene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closing = this.#lives.map(({ consumer }) => consumer.close({ mode: 'abort' }))
-    // What cannot be closed in time has been reported by then; the rest is not to be lost for it.
-    await Promise.race([Promise.allSettled(closing), sleep(5_000, undefined, { ref: false })])
+    // What cannot be closed has broken its contract before, or does so now: what is left is cleared away all the same.
+    const patience = new AbortController()
+    const late = sleep(CLEAN_UP_MS, 'late', { signal: patience.signal }).catch(() => 'in time')
+    const ended = await Promise.race([Promise.allSettled(closing), late])
+    patience.abort()
     await Promise.allSettled(this.#onEnd.map((end) => end()))
     await this.#producer.close()
     this.#broker.close()
     rmSync(this.#folder, { recursive: true, force: true })
+    if (ended === 'late') broken('close() resolves', `an abort did not end within ${CLEAN_UP_MS} ms`)
   }
 }
