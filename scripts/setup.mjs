@@ -14,11 +14,13 @@ import { buildNativeDependencies } from './setup/native-dependencies.mjs'
 import { installNodeModules } from './setup/node-modules.mjs'
 import { stateDir } from './setup/paths.mjs'
 import { orExplain } from './setup/progress.mjs'
+import { setUpPythonWorker } from './setup/python-worker.mjs'
 import { checkSystemTools, forgetSystemTools } from './setup/system-tools.mjs'
 import { buildTypeScript } from './setup/typescript.mjs'
 
 /**
- * @param {{ tests?: boolean }} [options] tests: also the C++ tests, the simulation and the compiled tests of TypeScript
+ * @param {{ tests?: boolean }} [options] tests: also the C++ tests, the simulation, the compiled tests of TypeScript and what
+ *   tests of Python workers need
  * @returns {Promise<void>} rejects with a SetupError that a person can act on
  */
 export async function setUp({ tests = false } = {}) {
@@ -29,6 +31,7 @@ export async function setUp({ tests = false } = {}) {
       const dependencies = await buildNativeDependencies()
       await buildNative(dependencies, { tests })
       await buildTypeScript({ tests })
+      if (tests) await setUpPythonWorker()
     } catch (error) {
       forgetSystemTools()
       throw error

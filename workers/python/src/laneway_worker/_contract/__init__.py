@@ -1,0 +1,5 @@
+"""The messages of the contract (laneway.worker.v1), generated when the package is built, and the paths of its services."""
+
+WORK = "/laneway.worker.v1.WorkerService/Work"
+CALL = "/laneway.worker.v1.FunctionService/Call"
+VERSION = 1
