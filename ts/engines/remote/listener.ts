@@ -27,12 +27,13 @@ const OWNER_ONLY = 0o600
 
 export class Listener {
   readonly #server: Server
-  readonly #address: Address
+  /** As workers are told it: with the port that was chosen where 0 was asked for. */
+  #address: string
   readonly #sockets = new Set<Socket>()
 
   private constructor(server: Server, address: Address) {
     this.#server = server
-    this.#address = address
+    this.#address = address.text
     // The raw connection: of a TLS server also before the handshake has ended.
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
@@ -55,6 +56,7 @@ export class Listener {
       server.listen(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port })
       if (address.kind === 'unix') chmodSync(address.path, OWNER_ONLY)
       await listening
+      if (address.kind !== 'unix') listener.#address = textOf(server.address() as AddressInfo)
     } catch (cause) {
       server.close()
       const reason = cause instanceof Error ? cause.message : String(cause)
@@ -63,11 +65,8 @@ export class Listener {
     return listener
   }
 
-  /** As workers are told it: with the port that was chosen where 0 was asked for. */
   get address(): string {
-    if (this.#address.kind === 'unix') return this.#address.text
-    const { address, family, port } = this.#server.address() as AddressInfo
-    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
+    return this.#address
   }
 
   /** Accepts nothing more. */
@@ -80,6 +79,10 @@ export class Listener {
     this.close()
     for (const socket of this.#sockets) socket.destroy()
   }
+}
+
+function textOf({ address, family, port }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
 }
 
 function serverFor(options: ListenerOptions, onConnection: (socket: Socket) => void): Server {
