@@ -74,6 +74,7 @@ test('children get messages, and end when the consumer closes; nothing is left',
   await using started = new Started('obey', { count: 2 })
   const { engine, host } = started
   await engine.start(host)
+  await until(() => started.noted('born').length === 2)
   host.offer(runOf(0, 1, 2, 3), runOf(1, 10))
   await host.settledCount(4)
   await until(() => started.logged.includes('hello on stdout') && started.logged.includes('hello on stderr'))
