@@ -65,7 +65,7 @@ const tls = z
   .strictObject({ ca: pem, cert: pem, key: pem, serverName: z.string().min(1).optional() })
   .refine(({ cert, key }) => (cert === undefined) === (key === undefined), { message: 'cert and key go together' })
 
-const handlers = z
+export const handlersOption = z
   .record(z.string().min(1).max(256), z.custom<WorkerHandler<Message>>(isFunction, 'must be a function'))
   .refine((all) => Object.keys(all).length > 0, { message: 'must name at least one handler' })
 
@@ -78,7 +78,7 @@ const address = z.string('is required, here or as LANEWAY_WORKER_ADDRESS').trans
 
 const schema = z
   .strictObject({
-    handlers,
+    handlers: handlersOption,
     address,
     concurrency: held.default(64),
     credits: held.optional(),

@@ -151,7 +151,10 @@ def obey_in_thread(message: Message, context: Context) -> None:
 
 async def serve(address: str) -> None:
     server = await serve_function({"obey": handler}, listen=address, token=os.environ["LANEWAY_WORKER_TOKEN"])
-    await server.wait()
+    drained = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, drained.set)
+    await drained.wait()
+    await server.close()
 
 
 handler = obey_in_thread if os.environ.get("LANEWAY_WORKER_STYLE") == "threads" else obey

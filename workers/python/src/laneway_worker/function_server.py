@@ -21,6 +21,8 @@ from laneway_worker.message import message_from
 CallContext: TypeAlias = "grpc.aio.ServicerContext[contract.CallRequest, contract.CallResponse]"
 
 _NO_DEADLINE_S = 86_400.0
+_FRAME_OVERHEAD_BYTES = 1024 * 1024
+"""What a call has besides the bytes of its message."""
 
 
 class FunctionServer:
@@ -50,6 +52,7 @@ async def serve_function(
     token: str | None = None,
     tls: Tls | None = None,
     insecure: bool = False,
+    max_message_bytes: int = 16 * 1024 * 1024,
 ) -> FunctionServer:
     """Serves handlers, by name, to hosts that call.
 
@@ -58,6 +61,7 @@ async def serve_function(
     token: the bearer token that hosts must bring along.
     tls: with `cert` and `key`; with `ca` hosts need certificates of their own, too. Without it only a Unix socket or loopback
         is listened on, unless `insecure`.
+    max_message_bytes: of a call.
 
     Raises ValueError for an impossible option, RuntimeError where the address cannot be listened on.
     """
@@ -66,7 +70,7 @@ async def serve_function(
     bound = Handlers(handlers, concurrency)
     server = grpc.aio.server(
         options=[
-            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_receive_message_length", max_message_bytes + _FRAME_OVERHEAD_BYTES),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
         ],
@@ -116,21 +120,30 @@ class _Functions:
             metadata=request.message.metadata,
         )
         message = message_from(request.topic, request.partition, request.message)
-        running = self._handlers.begin(request.handler, message, context)
+        try:
+            running = self._handlers.begin(request.handler, message, context)
+        except Exception as error:
+            # It does not take what a handler is given.
+            return contract.CallResponse(settlement=failed(error))
         return contract.CallResponse(settlement=await self._settlement(running, context))
 
     async def _settlement(self, running: asyncio.Future[Any], context: Context) -> contract.Settlement:
         """gRPC cancels this coroutine when the host cancels the call or its deadline passes."""
         try:
-            wrong = wrong_result(await running)
+            await asyncio.wait([running])
         except asyncio.CancelledError:
             context.cancelled.set()
+            if isinstance(running, asyncio.Task):
+                running.cancel()
+            # The call takes one of the places until its handler has really ended.
+            await asyncio.wait([running])
             raise
-        except Exception as error:
-            return failed(error)
         finally:
             outputs = context._lose()
-        return completed(outputs) if wrong is None else failed(wrong)
+        if running.cancelled():
+            return failed(asyncio.CancelledError("the handler has cancelled itself"))
+        error = running.exception() or wrong_result(running.result())
+        return completed(outputs) if error is None else failed(error)
 
     def _is_authorized(self, call: CallContext) -> bool:
         if self._authorization is None:
