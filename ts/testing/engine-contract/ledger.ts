@@ -43,9 +43,10 @@ class Lane {
     const previous = this.runs.findLast(({ offset }) => offset === run.offset)
     this.runs.push(run)
     const refuse = (): never => broken(ORDER, `${show(run)} came after ${last === undefined ? 'nothing' : show(last)}`)
-    // The loss of a worker is an attempt, or none: what it may have been running, or had ended without being heard.
-    const leastAttempt = previous === undefined ? 1 : previous.attempt + (dead === undefined ? 1 : 0)
-    if (run.attempt < leastAttempt || run.attempt > (previous?.attempt ?? 0) + 1) refuse()
+    const isNext = run.attempt === (previous?.attempt ?? 0) + 1
+    // The loss of a worker is an attempt, or none: also of what was to run next, or had ended without being heard.
+    const isLater = dead !== undefined && run.attempt >= (previous?.attempt ?? 1)
+    if (!isNext && !isLater) refuse()
     if (last === undefined) return undefined
     if (last.endedAt === undefined && dead === undefined) broken(ORDER, `${show(run)} started while ${show(last)} ran`)
     const goesOn = run.offset > last.offset || (run.offset === last.offset && run.attempt > last.attempt)

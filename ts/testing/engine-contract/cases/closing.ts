@@ -1,7 +1,7 @@
 /** Closing: a drain lets what runs end and starts nothing more, an abort waits for nothing; both lose nothing. */
 import { broken, expect } from '../broken.js'
 import type { CaseInScene } from '../engine-contract.js'
-import { at } from '../ledger.js'
+import { at, type Run } from '../ledger.js'
 import type { Life, Scene } from '../scene.js'
 import { inTurns } from './lanes.js'
 
@@ -29,6 +29,18 @@ async function restOf(scene: Scene, settled: number): Promise<number[]> {
     return `${again.length} messages, of ${wanted}`
   })
   return again
+}
+
+/** The signal has reached its handler; or the handler's process is gone with it. */
+function isStopped({ isCancelled, worker }: Run): boolean {
+  const pid = Number.parseInt(worker, 10)
+  if (isCancelled || pid === process.pid) return isCancelled
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch {
+    return true // No such process.
+  }
 }
 
 export const closingCases: readonly CaseInScene[] = [
@@ -60,14 +72,14 @@ export const closingCases: readonly CaseInScene[] = [
       const life = await scene.begin()
       await life.until('the handler runs', () => scene.lines().length > 0)
       await life.close('drain', { deadline: 100 })
-      await scene.until('the signal of the handler fires', () => scene.lines().some((l) => l.event === 'cancelled'))
+      await scene.until('the signal of the handler fires', () => scene.ledger().runs.every(isStopped))
       const { runs } = scene.ledger()
       expect(runs.length === 1, 'nothing starts after it', () => `${runs.length} runs`)
       await restOf(scene, 0)
     },
   },
   {
-    name: 'an abort fires the signals of running handlers, does not wait for them, and settles nothing of them',
+    name: 'an abort fires the signals of running handlers (or ends their process), and settles nothing of them',
     async play(scene) {
       const keys = Array.from({ length: LANES }, (_, i) => `key-${i}`)
       await scene.produce(inTurns(keys, PER_LANE, () => ({ hangUntilCancelled: true })))
@@ -75,8 +87,7 @@ export const closingCases: readonly CaseInScene[] = [
       await life.until('a handler runs in every lane', () => scene.lines().length === LANES)
       await life.close('abort')
       if (life.error !== undefined) broken('run() resolves after an abort', String(life.error))
-      const cancelled = () => scene.lines().filter(({ event }) => event === 'cancelled').length
-      await scene.until('the signal of every handler fires', () => cancelled() === LANES)
+      await scene.until('the signal of every handler fires', () => scene.ledger().runs.every(isStopped))
       const { runs } = scene.ledger()
       expect(runs.length === LANES, 'nothing starts after it', () => `${runs.length} runs`)
       await restOf(scene, 0)
