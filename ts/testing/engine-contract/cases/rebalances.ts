@@ -21,17 +21,13 @@ export const rebalanceCases: readonly CaseInScene[] = [
       await life.until('a handler runs in every partition', () => scene.lines().length === PARTITIONS)
       const elsewhere: { partition: number; offset: number }[] = []
       const other = scene.beginOther(({ partition, offset }) => void elsewhere.push({ partition, offset }))
-      const hasTaken = () => new Set(elsewhere.map(({ partition }) => partition))
-      await other.until('the other member has handled its share', () => {
-        return elsewhere.length >= 6 * Math.max(hasTaken().size, 1)
+      await other.until('both have settled all of their share', () => {
+        return elsewhere.length > 0 && life.committed + other.committed === scene.produced.length
       })
-      // The rest is this member's, and what it ran meanwhile has ended.
-      const ended = () => scene.lines().filter(({ event }) => event === 'end').length
-      const kept = () => PARTITIONS - hasTaken().size
-      await life.until('what is left is handled', () => ended() >= PARTITIONS + 5 * kept())
+      const gone = new Set(elsewhere.map(({ partition }) => partition))
       await life.close()
       for (const { event, partition, offset } of scene.lines()) {
-        const isLate = event === 'start' && offset > 0 && hasTaken().has(partition)
+        const isLate = event === 'start' && offset > 0 && gone.has(partition)
         expect(!isLate, 'nothing starts of a partition that is gone', () => at({ partition, offset }))
       }
     },
