@@ -1,14 +1,18 @@
 /**
  * `npm run bench -- throughput`: measures laneway against the limit (a C loop on librdkafka) and a peer, on one topic,
  * in one run. `npm run bench -- exactly-once`: the same for a handler that produces, with and without transactions.
- * `npm run bench -- stalled-head`: what a message that never ends costs the others. The table goes to stdout, progress to
+ * `npm run bench -- stalled-head`: what a message that never ends costs the others. `npm run bench -- engines`: what each
+ * engine costs, and what it brings. The table goes to stdout, progress to
  * stderr.
  */
 import { writeFile } from 'node:fs/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { addon } from '../ts/native.js'
 import { openCluster } from './cluster.js'
+import { ENGINE_IDS, type EngineId, WORKS, type Work } from './contestants/engine/order.js'
 import { type Benchmark, CONTESTANT_IDS, gatherContestants } from './contestants.js'
+import { measureEngines } from './engines.js'
+import { type EnginesReport, formatEngines, writeEngines } from './engines-report.js'
 import { currentLoad, describeMachine } from './machine.js'
 import { formatJson, formatTable, type Report, writeReport } from './report.js'
 import { formatStalledHead, measureStalledHead, type StalledHeadReport, writeStalledHead } from './stalled-head.js'
@@ -36,6 +40,19 @@ interface StalledHeadOptions {
   readonly runs: number
   readonly keys: number
   readonly deadline: number
+  readonly brokers?: string
+  readonly json?: true
+  readonly report?: string
+}
+
+interface EnginesOptions {
+  readonly messages: number
+  readonly runs: number
+  readonly perSecond: number
+  readonly seconds: number
+  readonly deadline: number
+  readonly only: readonly EngineId[]
+  readonly work: readonly Work[]
   readonly brokers?: string
   readonly json?: true
   readonly report?: string
@@ -118,6 +135,29 @@ async function stalledHead(options: StalledHeadOptions): Promise<void> {
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : formatStalledHead(report))
 }
 
+async function engines(options: EnginesOptions): Promise<void> {
+  const loadBefore = currentLoad()
+  const startedAt = new Date().toISOString()
+  await using cluster = await openCluster(options.brokers, say)
+  const { messages, runs, perSecond, seconds, only, work: works } = options
+  // Ratios are to inline.
+  const engines = ENGINE_IDS.filter((id) => id === 'inline' || only.includes(id))
+  const plan = { engines, works, runs, messages, perSecond, seconds, deadlineMs: options.deadline * 1000 }
+  const outcome = await measureEngines(cluster, plan, say)
+  const report: EnginesReport = {
+    benchmark: 'engines',
+    startedAt,
+    machine: describeMachine(),
+    load: { before: loadBefore, after: currentLoad() },
+    cluster: cluster.description,
+    plan,
+    ...outcome,
+  }
+  if (options.report !== undefined) await writeEngines(options.report, report)
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : formatEngines(report))
+  if (report.rows.some(({ trouble }) => trouble !== undefined)) process.exitCode = 1
+}
+
 const program = new Command('bench').description('Measures laneway against a C loop on librdkafka and against a peer.')
 function addCommand(benchmark: Benchmark, description: string): void {
   program
@@ -151,6 +191,23 @@ program
   .option('--json', 'one JSON document to stdout instead of the table')
   .option('--report <folder>', 'also write stalled-head.json and .md there')
   .action(stalledHead)
+
+program
+  .command('engines')
+  .description('messages/s, added latency and CPU of each engine, as ratios to inline within one run')
+  .option('--messages <n>', 'messages of a drain without work; the others drain a share of it', wholeNumber, 200_000)
+  .option('--runs <n>', 'measured rounds, after one that verifies', wholeNumber, 3)
+  .option('--per-second <n>', 'messages/s at which latency is measured', wholeNumber, 1_000)
+  .option('--seconds <n>', 'for so long', wholeNumber, 4)
+  .option('--deadline <seconds>', 'for one process', wholeNumber, 120)
+  .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
+  .addOption(
+    new Option('--only <engines...>', 'only these, beside inline').choices(ENGINE_IDS).default([...ENGINE_IDS]),
+  )
+  .addOption(new Option('--work <works...>', 'only these').choices(WORKS).default([...WORKS]))
+  .option('--json', 'one JSON document to stdout instead of the table')
+  .option('--report <folder>', 'also write engines.json and .md there')
+  .action(engines)
 
 program.parseAsync().catch((error: unknown) => {
   say(error instanceof Error ? error.message : String(error))

@@ -56,7 +56,7 @@ export function parseTask(argument: string | undefined): Task {
 }
 
 /** A contestant that hangs must not outlive a harness that was killed. */
-export function endAtDeadline({ deadlineMs }: Task): void {
+export function endAtDeadline({ deadlineMs }: Pick<Task, 'deadlineMs'>): void {
   setTimeout(() => {
     process.stderr.write(`no end after ${deadlineMs / 1000} s\n`)
     process.exit(1)
