@@ -157,11 +157,18 @@ async def serve(address: str) -> None:
     await server.close()
 
 
+def number_in(name: str, otherwise: int) -> int:
+    return int(os.environ.get(name, otherwise))
+
+
 handler = obey_in_thread if os.environ.get("LANEWAY_WORKER_STYLE") == "threads" else obey
 
 if __name__ == "__main__":
     if "LANEWAY_FUNCTION_ADDRESS" in os.environ:
         asyncio.run(serve(os.environ["LANEWAY_FUNCTION_ADDRESS"]))
     else:
-        concurrency, credits = (int(os.environ[f"LANEWAY_WORKER_{name}"]) for name in ("CONCURRENCY", "CREDITS"))
+        # For hosts that test how an engine waits for its workers.
+        time.sleep(number_in("LANEWAY_START_DELAY_MS", 0) / 1000)
+        concurrency = number_in("LANEWAY_WORKER_CONCURRENCY", 64)
+        credits = number_in("LANEWAY_WORKER_CREDITS", 2 * concurrency)
         Worker({"obey": handler}, concurrency=concurrency, credits=credits).run()
