@@ -78,6 +78,7 @@ test('children get messages, and end when the consumer closes; nothing is left',
   host.offer(runOf(0, 1, 2, 3), runOf(1, 10))
   await host.settledCount(4)
   await until(() => started.logged.includes('hello on stdout') && started.logged.includes('hello on stderr'))
+  await until(() => started.noted('born').length === 2)
   await engine.stop('drain', DEADLINE_MS)
   await engine.stop('abort', 0)
   assert.is(started.noted('start').length, 4)

@@ -3,6 +3,7 @@
  * file LANEWAY_LEDGER, one line each.
  *
  *   obey          completes what it gets
+ *   slow          completes what it gets, one after the other, 2 ms each
  *   die-first     kills itself while it holds its first lease, if attempt is 1; completes the rest
  *   hang          takes and never answers, though it lives
  *   freeze        stops: no heartbeats, no answers
@@ -10,25 +11,40 @@
  *   exit          exits at once
  */
 import { appendFileSync } from 'node:fs'
-import { HandWorker } from './hand-worker.js'
+import { setTimeout as delay } from 'node:timers/promises'
+import { HandWorker, type HeldLease } from './hand-worker.js'
 
 const [behaviour = 'obey'] = process.argv.slice(2)
 const { LANEWAY_WORKER_ADDRESS: address = '', LANEWAY_WORKER_TOKEN: token = '', LANEWAY_LEDGER: ledger } = process.env
 
-function note(event: string, offset?: number): void {
-  if (ledger !== undefined) appendFileSync(ledger, `${JSON.stringify({ event, pid: process.pid, offset })}\n`)
+function note(event: string, lease?: HeldLease): void {
+  if (ledger === undefined) return
+  const key = lease?.message.key ? Buffer.from(lease.message.key).toString() : undefined
+  const { partition, offset } = lease ?? {}
+  appendFileSync(ledger, `${JSON.stringify({ event, pid: process.pid, partition, offset, key })}\n`)
 }
 
 note('born')
 if (behaviour === 'exit') process.exit(3)
 if (behaviour === 'stay') process.on('SIGTERM', () => note('ignored'))
 const worker = new HandWorker(address, { token })
-worker.onLease = ({ id, offset, attempt }) => {
-  note('start', offset)
+let last = Promise.resolve()
+worker.onLease = (lease) => {
+  const { id, attempt } = lease
+  if (behaviour === 'slow') {
+    last = last.then(async () => {
+      note('start', lease)
+      await delay(2)
+      note('end', lease)
+      worker.settle(id)
+    })
+    return
+  }
+  note('start', lease)
   if (behaviour === 'die-first' && attempt === 1) process.kill(process.pid, 'SIGKILL')
   if (behaviour === 'freeze' && attempt === 1) process.kill(process.pid, 'SIGSTOP')
   if (behaviour === 'hang') return
-  note('end', offset)
+  note('end', lease)
   worker.settle(id)
 }
 worker.hello({ worker: `child ${process.pid}` })

@@ -9,6 +9,7 @@ import {
   type LogFields,
   type ParallelConsumerOptions,
   RetryMessage,
+  WorkerError,
 } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -72,6 +73,16 @@ test('what a handler throws on purpose comes before the policy', () => {
   assert.equal(failures.decide(failed(fatal)), { kind: 'stop' })
   assert.is(stops[0]?.code, 'FATAL_HANDLER')
   assert.is(stops[0]?.cause, fatal)
+})
+
+test('a worker’s error that another attempt cannot help is given up at once; one that does not say is retried', () => {
+  const { failures } = judge({ onExhausted: 'drop' })
+  const error = (retriable: boolean | undefined) => failed(new WorkerError('no', { code: 'ValueError', retriable }))
+  assert.equal(failures.decide(error(false)), { kind: 'drop' })
+  assert.equal(failures.decide(error(undefined)), { kind: 'retry', delayMs: 10 })
+  assert.equal(failures.decide(error(true)), { kind: 'retry', delayMs: 10 })
+  const others = Object.assign(new Error('no'), { retriable: false })
+  assert.equal(failures.decide(failed(others)), { kind: 'retry', delayMs: 10 })
 })
 
 test('an error that is not retryable is given up at once; the function is told all there is', () => {

@@ -54,7 +54,8 @@ export class Listener {
       if (address.kind === 'unix') await removeStale(address.path)
       const listening = once(server, 'listening')
       server.listen(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port })
-      if (address.kind === 'unix') chmodSync(address.path, OWNER_ONLY)
+      // A socket in the file system is bound at once, or not at all: nobody else has reached it before this.
+      if (address.kind === 'unix' && server.listening) chmodSync(address.path, OWNER_ONLY)
       await listening
       if (address.kind !== 'unix') listener.#address = textOf(server.address() as AddressInfo)
     } catch (cause) {

@@ -85,7 +85,7 @@ export class Workers implements SessionOwner {
     this.#hellos.end(session)
     this.#silences.begin(session)
     session.admission.greeted?.()
-    this.#host.logger?.info(`worker ${session.name} says hello`, { session: session.id })
+    this.#host.logger.info(`worker ${session.name} says hello`, { session: session.id })
     return undefined
   }
 
@@ -112,9 +112,9 @@ export class Workers implements SessionOwner {
     const fields = { session: session.id, reason, runs: runs.size, ignoredSettlements: session.ignoredSettlements }
     const { logger } = this.#host
     // Whoever was not welcome might knock again and again: that is for those who look for it.
-    if (!session.wasWelcome) logger?.debug(`worker ${session.name} was refused: ${reason}`, fields)
-    else if (isClean && runs.size === 0) logger?.info(`worker ${session.name} has left`, fields)
-    else logger?.warn(`worker ${session.name} was lost: ${reason}`, fields)
+    if (!session.wasWelcome) logger.debug(`worker ${session.name} was refused: ${reason}`, fields)
+    else if (isClean && runs.size === 0) logger.info(`worker ${session.name} has left`, fields)
+    else logger.warn(`worker ${session.name} was lost: ${reason}`, fields)
     admission.over?.(isClean && runs.size === 0)
     for (const run of runs) {
       this.#attempts.end(run)
