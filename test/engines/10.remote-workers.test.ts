@@ -122,6 +122,29 @@ test('no more messages than a worker has credits for; credits that come later co
   assert.is(host.largestTake, 3)
 })
 
+test('large messages go through, each in a frame of its own', async () => {
+  await using scripted = await ScriptedEngine.start()
+  const worker = new HandWorker(scripted.address)
+  worker.hello()
+  worker.obey()
+  const value = 'large '.repeat(2_000_000)
+  for (const offset of [1, 2, 3]) scripted.host.offer({ partition: 0, messages: [{ offset, value }] })
+  await scripted.host.settledCount(3)
+  for (const { message } of worker.leases) assert.is(Buffer.from(message.value ?? '').toString(), value)
+  assert.is(worker.leases.length, 3)
+})
+
+test('batches are refused: workers handle messages one by one', async () => {
+  try {
+    await ScriptedEngine.start({}, (host) => {
+      host.batches = { handler: () => undefined, lanes: 'one', maxMessages: 1, maxBytes: 1, lingerMs: 0 }
+    })
+    assert.unreachable()
+  } catch (error) {
+    assert.is((error as LanewayError).code, 'CONFIG_INVALID')
+  }
+})
+
 test('a handler that the worker does not offer is refused', async () => {
   await using scripted = await ScriptedEngine.start({ handler: 'score' })
   const worker = new HandWorker(scripted.address)

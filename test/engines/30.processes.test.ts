@@ -1,4 +1,5 @@
 /** Children are started, watched, started again and ended; what one held when it died comes back at once, in order. */
+import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +28,7 @@ class Started implements AsyncDisposable {
   readonly engine: Engine
   readonly #folder = mkdtempSync(join(tmpdir(), 'laneway-test-'))
   readonly #ledger = join(this.#folder, 'ledger')
+  readonly env = { LANEWAY_LEDGER: this.#ledger, TMPDIR: this.#folder }
 
   constructor(behaviour: string, options: Partial<ProcessesOptions> = {}) {
     const log = (message: string) => this.logged.push(message)
@@ -35,7 +37,7 @@ class Started implements AsyncDisposable {
       command: process.execPath,
       args: [childWorker, behaviour],
       count: 1,
-      env: { LANEWAY_LEDGER: this.#ledger },
+      env: this.env,
       restart: { initial: 1, max: 10 },
       ...options,
     })
@@ -166,6 +168,19 @@ test('a child that does not end by itself is killed after a while', async () => 
   assert.not(isAlive(started.noted('born')[0]?.pid ?? 0))
 })
 
+test('a handler that does not end when it is cancelled: its process is killed, and its attempt has timed out', async () => {
+  await using started = new Started('hang', { leaseTimeout: 50, killAfter: 100, onLost: 'release' })
+  const { engine, host } = started
+  await engine.start(host)
+  host.offer(runOf(0, 1), runOf(1, 2))
+  await host.settledCount(2)
+  assert.equal(
+    host.decisions.map(({ error }) => (error as LanewayError).code),
+    ['HANDLER_TIMEOUT', 'HANDLER_TIMEOUT'],
+  )
+  assert.not(isAlive(started.noted('born')[0]?.pid ?? 0))
+})
+
 test('abort: a child that still runs a handler is killed at once', async () => {
   await using started = new Started('hang', { killAfter: 3_600_000 })
   const { engine, host } = started
@@ -175,6 +190,16 @@ test('abort: a child that still runs a handler is killed at once', async () => {
   await engine.stop('abort', 0)
   assert.not(isAlive(started.noted('born')[0]?.pid ?? 0))
   assert.ok(host.isDetached)
+})
+
+test('where the host is killed, its children end', async () => {
+  await using started = new Started('obey')
+  const hostScript = fileURLToPath(new URL('./processes-host.js', import.meta.url))
+  const host = spawn(process.execPath, [hostScript, childWorker], { env: { ...process.env, ...started.env } })
+  await until(() => started.noted('end').length > 0)
+  host.kill('SIGKILL')
+  const [child] = started.noted('born')
+  await until(() => !isAlive(child?.pid ?? 0))
 })
 
 test.run()

@@ -26,7 +26,10 @@ export interface ProcessesOptions extends WorkerOptions {
   readonly cwd?: string
   /** What they write to stdout (as `info`) and stderr (as `warn`): to the logger, to this process's, or away. Default: `log`. */
   readonly output?: 'log' | 'inherit' | 'ignore'
-  /** ms from SIGTERM to SIGKILL when the consumer closes. Default: 10,000. */
+  /**
+   * ms that a process has before it is killed: to end by itself when the consumer closes, and to end a handler that was
+   * cancelled because it ran for too long. Default: 10,000.
+   */
   readonly killAfter?: number
   /** ms from the start of a process to its hello; then it is killed. Default: 60,000. */
   readonly startTimeout?: number
@@ -112,7 +115,8 @@ class Processes implements Engine {
     const folder = await mkdtemp(join(tmpdir(), 'laneway-'))
     const path = join(folder, 'workers')
     const address = { kind: 'unix', text: `unix:${path}`, path } as const
-    const limits = limitsOf(this.#options, STREAMS_PER_CHILD * this.#options.count)
+    const { count, killAfter } = this.#options
+    const limits = limitsOf(this.#options, { maxWorkers: STREAMS_PER_CHILD * count, killAfterMs: killAfter })
     try {
       const remote = await RemoteEngine.start(host, limits, (metadata) => children.admit(metadata), { address })
       children.start(remote.address)

@@ -140,8 +140,10 @@ class RemoteWorkers implements RemoteWorkersEngine {
 
   async #start(host: EngineHost): Promise<RemoteEngine> {
     const { RemoteEngine } = await import('./remote/engine.js')
-    const { address, tls, maxWorkers } = this.#options
-    return RemoteEngine.start(host, limitsOf(this.#options, maxWorkers), await this.#admission(), { address, tls })
+    const { address, tls, maxWorkers, leaseTimeout } = this.#options
+    // Nobody can end them from here.
+    const limits = limitsOf(this.#options, { maxWorkers, killAfterMs: leaseTimeout })
+    return RemoteEngine.start(host, limits, await this.#admission(), { address, tls })
   }
 
   async #admission(): Promise<Admit> {

@@ -47,7 +47,10 @@ export interface WorkerOptions {
 
 const parsed = z.strictObject(workerOptions)
 
-export function limitsOf(options: z.output<typeof parsed>, maxWorkers: number): WorkerLimits {
+export function limitsOf(
+  options: z.output<typeof parsed>,
+  more: Pick<WorkerLimits, 'maxWorkers' | 'killAfterMs'>,
+): WorkerLimits {
   const { handler, leaseTimeout, heartbeat, helloTimeout, maxMessageBytes, onLost } = options
   return {
     handler,
@@ -55,7 +58,7 @@ export function limitsOf(options: z.output<typeof parsed>, maxWorkers: number): 
     heartbeat,
     helloTimeoutMs: helloTimeout,
     maxMessageBytes,
-    maxWorkers,
     onLost,
+    ...more,
   }
 }

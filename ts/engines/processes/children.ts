@@ -55,6 +55,10 @@ export class Children {
         child.hasGreeted = true
         this.#failures = 0
       },
+      overdue: () => {
+        this.#logger.warn(`${child.name} does not end a handler that was cancelled: it is killed`)
+        child.kill('SIGKILL')
+      },
       over: (isClean) => {
         // Cut off, silent, or gone with leases: when it is dead, and only then, its lanes may go on.
         if (!isClean) child.kill('SIGKILL')

@@ -12,6 +12,8 @@ export interface Admission {
   readonly gone?: Promise<void>
   /** It has said hello, and is welcome. */
   readonly greeted?: () => void
+  /** It was told to cancel a handler a while ago, and has not said that the handler has ended. */
+  readonly overdue?: () => void
   /** Its session has ended; clean: the worker has closed its stream, and held nothing. */
   readonly over?: (isClean: boolean) => void
 }

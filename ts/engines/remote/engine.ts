@@ -1,4 +1,5 @@
 /** The workers of one engine together with the server that they dial: what the engines on the contract start and stop. */
+import { LanewayError } from '../../errors.js'
 import type { EngineHost, StopMode } from '../../ports/engine.js'
 import type { Place } from '../settler.js'
 import type { Admit } from './admission.js'
@@ -18,15 +19,24 @@ export class RemoteEngine {
     this.#server = server
   }
 
-  /** @throws LanewayError `LISTEN_FAILED` */
+  /** @throws LanewayError `LISTEN_FAILED`, and `CONFIG_INVALID` for batches */
   static async start(
     host: EngineHost,
     limits: WorkerLimits,
     admit: Admit,
     listening: Listening,
   ): Promise<RemoteEngine> {
+    if (host.batches !== undefined) {
+      const message = 'workers handle messages one by one: use run()'
+      throw new LanewayError('CONFIG_INVALID', `runBatches(): ${message}`, { issues: [{ field: 'engine', message }] })
+    }
     const workers = new Workers(host, limits)
-    return new RemoteEngine(workers, await WorkerServer.listen(workers, admit, listening))
+    try {
+      return new RemoteEngine(workers, await WorkerServer.listen(workers, admit, listening, host.logger))
+    } catch (error) {
+      await workers.stop('abort', 0)
+      throw error
+    }
   }
 
   get address(): string {

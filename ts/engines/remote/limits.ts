@@ -5,6 +5,8 @@ export interface WorkerLimits {
   readonly handler: string
   /** ms that an attempt may take. */
   readonly leaseTimeoutMs: number
+  /** ms from the end of that time to the call of `overdue` of its Admission */
+  readonly killAfterMs: number
   /** How often a worker says that it lives, and after how long a silence it is taken for lost. */
   readonly heartbeat: { readonly interval: number; readonly timeout: number }
   /** ms from the opening of a stream to its Hello. */

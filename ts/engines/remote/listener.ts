@@ -43,9 +43,14 @@ export class Listener {
 
   /**
    * @param onConnection gets each connection once it can be read in plain text
+   * @param onError what a connection failed with before that, and what kept one from being accepted
    * @throws LanewayError `LISTEN_FAILED`
    */
-  static async open(options: ListenerOptions, onConnection: (socket: Socket) => void): Promise<Listener> {
+  static async open(
+    options: ListenerOptions,
+    onConnection: (socket: Socket) => void,
+    onError: (error: Error) => void,
+  ): Promise<Listener> {
     const { address } = options
     const server = serverFor(options, onConnection)
     server.maxConnections = options.maxConnections
@@ -63,6 +68,9 @@ export class Listener {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new LanewayError('LISTEN_FAILED', `cannot listen on ${address.text}: ${reason}`, { cause, fatal: true })
     }
+    // E.g. for want of file descriptors, or of a handshake; neither must end the consumer.
+    server.on('error', onError)
+    server.on('tlsClientError', onError)
     return listener
   }
 
@@ -86,18 +94,12 @@ function textOf({ address, family, port }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
 }
 
-function serverFor(options: ListenerOptions, onConnection: (socket: Socket) => void): Server {
-  const { tls, handshakeTimeoutMs } = options
+function serverFor({ tls, handshakeTimeoutMs }: ListenerOptions, onConnection: (socket: Socket) => void): Server {
   if (tls === undefined) return createServer(onConnection)
   const { cert, key, clientCa } = tls
   const clients = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }
-  const server = createTlsServer(
-    { cert, key, ...clients, ALPNProtocols: ['h2'], handshakeTimeout: handshakeTimeoutMs },
-    onConnection,
-  )
-  // A handshake that failed has ended its connection; it must not end the consumer.
-  server.on('tlsClientError', (_error, socket) => socket.destroy())
-  return server
+  const options = { cert, key, ...clients, ALPNProtocols: ['h2'], handshakeTimeout: handshakeTimeoutMs }
+  return createTlsServer(options, onConnection)
 }
 
 /** A socket whose process was killed is still there, and nobody answers. */

@@ -4,6 +4,7 @@
  */
 import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import { workerService } from '../../contracts/worker-contract.js'
+import type { Logger } from '../../ports/logger.js'
 import type { Admission, Admit } from './admission.js'
 import { Listener, type ListenerOptions } from './listener.js'
 import { type Ending, Session, type WorkCall } from './session.js'
@@ -34,20 +35,25 @@ export class WorkerServer {
   static async listen(
     workers: Workers,
     admit: Admit,
-    options: Omit<ListenerOptions, 'maxConnections' | 'handshakeTimeoutMs'>,
+    options: Pick<ListenerOptions, 'address' | 'tls'>,
+    logger: Logger,
   ): Promise<WorkerServer> {
-    const { maxMessageBytes, maxWorkers, helloTimeoutMs } = workers.limits
+    const { maxMessageBytes, maxWorkers, helloTimeoutMs, heartbeat } = workers.limits
     const server = new Server({
       'grpc.max_receive_message_length': maxMessageBytes + FRAME_OVERHEAD_BYTES,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION,
       'grpc.max_connection_idle_ms': helloTimeoutMs,
+      // A connection whose other end is gone without a word: its streams have ended by then, for want of heartbeats.
+      'grpc.keepalive_time_ms': heartbeat.timeout,
+      'grpc.keepalive_timeout_ms': heartbeat.timeout,
     })
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
     const listener = await Listener.open(
       // Twice as many, so that those above the number of workers are told so.
       { ...options, maxConnections: 2 * maxWorkers, handshakeTimeoutMs: helloTimeoutMs },
       (socket) => injector.injectConnection(socket),
+      (error) => logger.warn('a worker could not be connected', { error }),
     )
     const opened = new WorkerServer(workers, admit, server, listener)
     server.addService(workerService, { work: (call: WorkCall) => void opened.#open(call) })

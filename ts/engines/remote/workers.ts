@@ -35,6 +35,8 @@ export class Workers implements SessionOwner {
   readonly #lost = new Map<HeldRun, NodeJS.Timeout>()
   readonly #timeoutMs: number
   readonly #attempts: TimeOuts<HeldRun>
+  /** Cancelled attempts, whose handlers have not ended. */
+  readonly #overdue: TimeOuts<HeldRun>
   readonly #silences: TimeOuts<Session>
   readonly #hellos: TimeOuts<Session>
   readonly #waitingForDrain = new Set<() => void>()
@@ -50,6 +52,7 @@ export class Workers implements SessionOwner {
     )
     this.#timeoutMs = host.handlerTimeoutMs === 0 ? limits.leaseTimeoutMs : host.handlerTimeoutMs
     this.#attempts = new TimeOuts(this.#timeoutMs, (run) => this.#timedOut(run))
+    this.#overdue = new TimeOuts(limits.killAfterMs, (run) => run.session.admission.overdue?.())
     this.#silences = new TimeOuts(limits.heartbeat.timeout, (session) => {
       session.end({ code: 'UNAVAILABLE', message: `nothing was heard of it for ${limits.heartbeat.timeout} ms` })
     })
@@ -141,6 +144,7 @@ export class Workers implements SessionOwner {
     this.#settler.flush()
     this.#settler.taker.detach()
     this.#attempts.clear()
+    this.#overdue.clear()
     this.#silences.clear()
     this.#hellos.clear()
     for (const timer of this.#lost.values()) clearTimeout(timer)
@@ -280,6 +284,7 @@ export class Workers implements SessionOwner {
   #end(run: HeldRun, error?: Error): void {
     run.session.forget(run.leases)
     this.#attempts.end(run)
+    this.#overdue.end(run)
     this.#runs.delete(run)
     const { batch, head, end, place } = run
     if (error === undefined || run.isFenced) {
@@ -292,7 +297,20 @@ export class Workers implements SessionOwner {
   /** Its lane stays closed until the worker says that the handler has ended. */
   #timedOut(run: HeldRun): void {
     run.isTimedOut = true
-    run.session.cancel([run.headLease], this.#timeout().message)
+    this.#overdue.begin(run)
+    const { message } = this.#timeout()
+    run.session.cancel([run.headLease], message)
+    const { topic, partition } = run.place
+    const offset = run.batch.offsets[run.head]
+    this.#host.logger.warn(
+      `worker ${run.session.name} is to cancel ${topic} [${partition}] at offset ${offset}: ${message}`,
+      {
+        session: run.session.id,
+        topic,
+        partition,
+        offset,
+      },
+    )
   }
 
   #timeout(): LanewayError {
@@ -312,14 +330,21 @@ export class Workers implements SessionOwner {
     this.#lost.set(run, timer.unref())
   }
 
+  /** Why the head of a lost worker's run has failed; undefined where it is only given back. */
+  #lossOf(run: HeldRun, message: string): LanewayError | undefined {
+    // The worker was perhaps ended because of it: given back without counting, it would end the next one.
+    if (run.isTimedOut) return this.#timeout()
+    return this.limits.onLost === 'attempt' ? new LanewayError('WORKER_LOST', message) : undefined
+  }
+
   #giveBack(run: HeldRun, reason: string): void {
     const timer = this.#lost.get(run)
     if (timer === undefined) return
     clearTimeout(timer)
     this.#lost.delete(run)
-    const message = `worker ${run.session.name} was lost: ${reason}`
+    const error = this.#lossOf(run, `worker ${run.session.name} was lost: ${reason}`)
     this.#guarded(() => {
-      this.#end(run, this.limits.onLost === 'attempt' ? new LanewayError('WORKER_LOST', message) : undefined)
+      this.#end(run, error)
       this.freed()
     })
   }
