@@ -7,6 +7,8 @@ import { chmodSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { LanewayError } from '../../errors.js'
+import type { Logger } from '../../ports/logger.js'
+import { stderrLogger } from '../../stderr-logger.js'
 import type { Address } from './address.js'
 
 export interface TlsOptions {
@@ -26,56 +28,45 @@ export interface ListenerOptions {
 const OWNER_ONLY = 0o600
 
 export class Listener {
-  readonly #server: Server
   /** As workers are told it: with the port that was chosen where 0 was asked for. */
-  #address: string
+  readonly address: string
+  readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  private constructor(server: Server, address: Address) {
+  private constructor(server: Server, address: string, logger: Logger) {
     this.#server = server
-    this.#address = address.text
+    this.address = address
     // The raw connection: of a TLS server also before the handshake has ended.
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
     })
+    // E.g. for want of file descriptors.
+    server.on('error', (error) => logger.warn('a connection could not be accepted', { error }))
+    server.on('tlsClientError', (error: Error) => logger.debug('a TLS handshake failed', { error }))
   }
 
   /**
    * @param onConnection gets each connection once it can be read in plain text
-   * @param onError what a connection failed with before that, and what kept one from being accepted
    * @throws LanewayError `LISTEN_FAILED`
    */
   static async open(
     options: ListenerOptions,
     onConnection: (socket: Socket) => void,
-    onError: (error: Error) => void,
+    logger: Logger = stderrLogger,
   ): Promise<Listener> {
     const { address } = options
     const server = serverFor(options, onConnection)
     server.maxConnections = options.maxConnections
-    const listener = new Listener(server, address)
     try {
-      if (address.kind === 'unix') await removeStale(address.path)
-      const listening = once(server, 'listening')
-      server.listen(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port })
-      // A socket in the file system is bound at once, or not at all: nobody else has reached it before this.
-      if (address.kind === 'unix' && server.listening) chmodSync(address.path, OWNER_ONLY)
-      await listening
-      if (address.kind !== 'unix') listener.#address = textOf(server.address() as AddressInfo)
+      await listen(server, address)
     } catch (cause) {
       server.close()
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new LanewayError('LISTEN_FAILED', `cannot listen on ${address.text}: ${reason}`, { cause, fatal: true })
     }
-    // E.g. for want of file descriptors, or of a handshake; neither must end the consumer.
-    server.on('error', onError)
-    server.on('tlsClientError', onError)
-    return listener
-  }
-
-  get address(): string {
-    return this.#address
+    const text = address.kind === 'unix' ? address.text : textOf(server.address() as AddressInfo)
+    return new Listener(server, text, logger)
   }
 
   /** Accepts nothing more. */
@@ -88,6 +79,19 @@ export class Listener {
     this.close()
     for (const socket of this.#sockets) socket.destroy()
   }
+}
+
+async function listen(server: Server, address: Address): Promise<void> {
+  const listening = once(server, 'listening')
+  if (address.kind === 'tcp') {
+    server.listen(address.port, address.host)
+  } else {
+    await removeStale(address.path)
+    server.listen(address.path)
+    // A socket in the file system is bound at once, or not at all: nobody else has reached it before this.
+    if (server.listening) chmodSync(address.path, OWNER_ONLY)
+  }
+  await listening
 }
 
 function textOf({ address, family, port }: AddressInfo): string {

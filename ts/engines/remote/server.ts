@@ -53,7 +53,7 @@ export class WorkerServer {
       // Twice as many, so that those above the number of workers are told so.
       { ...options, maxConnections: 2 * maxWorkers, handshakeTimeoutMs: helloTimeoutMs },
       (socket) => injector.injectConnection(socket),
-      (error) => logger.warn('a worker could not be connected', { error }),
+      logger,
     )
     const opened = new WorkerServer(workers, admit, server, listener)
     server.addService(workerService, { work: (call: WorkCall) => void opened.#open(call) })
