@@ -1,6 +1,10 @@
 /** Who may be a worker: TLS, client certificates and JSON Web Tokens; whoever fails is refused and leaves nothing behind. */
+import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
 import { exportJWK, type JWTPayload, SignJWT } from 'jose'
 import { LanewayError, type RemoteWorkersOptions, remoteWorkers } from 'laneway'
@@ -146,7 +150,18 @@ test('every wrong option is named', () => {
   ])
 })
 
-test('an address that is taken is a typed failure; a socket that nobody listens on is replaced', async () => {
+test('a socket whose process was killed is replaced', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'laneway-test-'))
+  const path = join(folder, 'workers')
+  const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['-e', script])
+  assert.ok(existsSync(path))
+  await using scripted = await ScriptedEngine.start({ listen: `unix:${path}` })
+  await serves(scripted, new HandWorker(scripted.address))
+  rmSync(folder, { recursive: true })
+})
+
+test('an address that is taken is a typed failure, and goes on to serve', async () => {
   await using scripted = await ScriptedEngine.start()
   try {
     await ScriptedEngine.start({ listen: scripted.address })
