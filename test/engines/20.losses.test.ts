@@ -101,11 +101,28 @@ test('an attempt that takes too long is cancelled; its lane opens when the worke
   await worker.until(() => worker.cancelled.length > 0)
   assert.equal(worker.cancelled, [lease?.id])
   assert.equal(host.settled, [])
-  // Whatever it says: the time was up.
-  worker.settle(lease?.id ?? 0)
+  worker.settle(lease?.id ?? 0, Status.STATUS_FAILED)
   await host.settledCount(1)
   assert.equal(settled(host), [[1, RETRIED]])
   assert.is(codeOf(host), 'HANDLER_TIMEOUT')
+})
+
+test('what was completed before its worker knew that it was late is completed, because its run has gone on', async () => {
+  await using scripted = await ScriptedEngine.start({}, (host) => {
+    host.handlerTimeoutMs = 50
+  })
+  const { host, address } = scripted
+  const worker = await greeted(address)
+  host.offer(runOf(0, 1, 2))
+  const [first, second] = await worker.leased(2)
+  await worker.until(() => worker.cancelled.length > 0)
+  worker.settle(first?.id ?? 0)
+  worker.settle(second?.id ?? 0)
+  await host.settledCount(2)
+  assert.equal(settled(host), [
+    [1, COMPLETED],
+    [2, COMPLETED],
+  ])
 })
 
 test('each message of a run has the whole time', async () => {

@@ -11,6 +11,9 @@ export import v1 = laneway.worker.v1
 /** What this package speaks. */
 export const CONTRACT_VERSION = 1
 
+/** Of a host: settlements may bring outputs along. */
+export const CAPABILITY_OUTPUTS = 'outputs'
+
 /** 64-bit integers come as protobufjs' Long; lease ids, offsets and times are below 2^53. */
 export function numberOf(value: number | { toNumber(): number } | null | undefined): number {
   if (typeof value === 'number') return value

@@ -33,6 +33,8 @@ export interface Over {
 /** What a session tells its owner. */
 export interface SessionOwner {
   readonly limits: WorkerLimits
+  /** What workers may send only where the host says that it takes it. */
+  readonly capabilities: readonly string[]
   /** Something came. */
   heard(session: Session): void
   /** It has said hello: undefined where it is welcome. */
@@ -208,6 +210,7 @@ export class Session {
     this.#write({
       welcome: {
         contractVersion: CONTRACT_VERSION,
+        capabilities: [...this.#owner.capabilities],
         session: this.id,
         heartbeatIntervalMs: heartbeat.interval,
         heartbeatTimeoutMs: heartbeat.timeout,

@@ -7,7 +7,7 @@
  */
 
 import { errorOf, outgoingRecord } from '../../contracts/settlements.js'
-import { v1 } from '../../contracts/worker-contract.js'
+import { CAPABILITY_OUTPUTS, v1 } from '../../contracts/worker-contract.js'
 import { LanewayError } from '../../errors.js'
 import type { MessageBatch } from '../../message-batch.js'
 import { Outcome } from '../../native.js'
@@ -26,6 +26,7 @@ const { STATUS_COMPLETED, STATUS_RELEASED } = v1.Status
 
 export class Workers implements SessionOwner {
   readonly limits: WorkerLimits
+  readonly capabilities: readonly string[]
   readonly #host: EngineHost
   readonly #settler: Settler
   readonly #sessions = new Set<Session>()
@@ -45,6 +46,7 @@ export class Workers implements SessionOwner {
 
   constructor(host: EngineHost, limits: WorkerLimits) {
     this.limits = limits
+    this.capabilities = host.isTransactional ? [CAPABILITY_OUTPUTS] : []
     this.#host = host
     this.#settler = new Settler(
       host,
@@ -245,9 +247,9 @@ export class Workers implements SessionOwner {
   }
 
   #failureOf(run: HeldRun, settlement: v1.Settlement.$Properties): Error | undefined {
-    if (run.isTimedOut) return this.#timeout()
-    if (settlement.status !== STATUS_COMPLETED) return errorOf(settlement)
-    return this.#send(run, settlement.outputs ?? [])
+    // Also where it has timed out: it had ended before its worker knew, which has gone on with the next lease.
+    if (settlement.status === STATUS_COMPLETED) return this.#send(run, settlement.outputs ?? [])
+    return run.isTimedOut ? this.#timeout() : errorOf(settlement)
   }
 
   #complete(run: HeldRun): void {
