@@ -229,8 +229,10 @@ export class Workers implements SessionOwner {
       if (obstacle === undefined) break
       if (!this.#settler.failed(obstacle, batch, from, place)) return undefined
     }
+    // After a failure alone: where it is the worker's loss, one behind it, which ran unheard of, may be the reason.
+    const end = (batch.attempts[from] ?? 1) > 1 ? Math.min(from + 1, last) : last
     let to = from
-    while (to < last && obstacleOf(session, batch, to) === undefined) to += 1
+    while (to < end && obstacleOf(session, batch, to) === undefined) to += 1
     if (to < last) this.#settler.settle(batch, to, Outcome.Released)
     if (to === from) return undefined
     return new HeldRun(session, batch, place, { from, to }, { beginsAtMs: hostTimeMs(), timeoutMs: this.#timeoutMs })
