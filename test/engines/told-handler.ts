@@ -23,7 +23,7 @@ export interface Told {
   readonly keepMb?: number
   /** Waits for the signal, then fails with its reason. */
   readonly hang?: boolean
-  /** Blocks the thread for good. */
+  /** Blocks the thread for good, in the attempts below `until`. */
   readonly block?: boolean
   readonly crash?: 'exit' | 'throw' | 'reject' | 'memory'
   /** The attempts below this one crash or fail. */
@@ -125,8 +125,8 @@ export function setUp({ ledger }: Data): (message: Message, context: HandlerCont
         })
       })
     }
-    if (told.block === true) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     const isOver = attempt >= (told.until ?? Number.POSITIVE_INFINITY)
+    if (told.block === true && !isOver) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     if (told.crash !== undefined && !isOver) await crash(told.crash)
     if (told.fail !== undefined && !isOver) {
       write('failed')

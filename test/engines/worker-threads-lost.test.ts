@@ -100,6 +100,28 @@ for (const handlers of ['told-handler', 'synchronous-handler']) {
   })
 }
 
+test('a thread that a handler blocks is terminated some time after the timeout of handlers', async ({ bench }) => {
+  const run = await bench.run(
+    [{ key: 'bad', told: { block: true, until: 2 } }, ...keyed(20, 5)],
+    {},
+    { handlerTimeout: 200 },
+  )
+  assert.is(await run.settle(21), undefined)
+  const error = run.failed.find(({ key }) => key === 'bad')?.error
+  assert.is(codeOf(error), 'WORKER_LOST')
+  assert.match(String(error), 'blocked for longer than handlerTimeout (200 ms)')
+})
+
+test('a thread that is busy for long, and gives way now and then, is not', async ({ bench }) => {
+  const run = await bench.run(
+    keyed(40, 1, () => ({ spinMs: 20 })),
+    { threads: 1 },
+    { handlerTimeout: 200 },
+  )
+  assert.is(await run.settle(40), undefined)
+  assert.equal([run.failed.length, run.warnings.length], [0, 0])
+})
+
 test('a worker is replaced after so many messages, and nothing has failed', async ({ bench }) => {
   const run = await bench.run([], { recycle: { messages: 50 } })
   run.start()

@@ -140,7 +140,8 @@ class WorkerThreadsEngine implements Engine {
 
 /**
  * Runs the handlers of a module in worker threads: for work that needs a CPU for longer than some 20 µs a message, and for
- * handlers that may crash. `run()` and `runBatches()` then get no handler.
+ * handlers that may crash. `run()` and `runBatches()` then get no handler. With the consumer's option `handlerTimeout`, a
+ * thread that a handler blocks for more than twice as long is terminated: no signal can be heard in it.
  *
  * @throws LanewayError `CONFIG_INVALID`, with every wrong option in `issues`. A module that cannot be loaded ends `run()`
  * with `HANDLER_MODULE_INVALID`.

@@ -22,6 +22,7 @@ export interface ThreadSetup {
   readonly port: MessagePort
   /** One Int32: how many messages the main thread has sent over the port. */
   readonly sent: SharedArrayBuffer
+  readonly pulse: SharedArrayBuffer
 }
 
 export type ToThread =

@@ -17,6 +17,7 @@ import { envelopeOf } from './error-envelope.js'
 import { type LoadedHandlers, loadHandlers } from './handler-module.js'
 import { Inbox } from './inbox.js'
 import { LoggedAttempts } from './logged-attempts.js'
+import { beat } from './pulse.js'
 import { ThreadFences } from './thread-fences.js'
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.js'
 import { Wear } from './wear.js'
@@ -99,6 +100,7 @@ class HandlerThread {
     const host = new ThreadHost(setup, handlers, (message) => this.#tell(message))
     const { batches } = host
     this.#executor = batches === undefined ? new MessageExecutor(host, parts) : new BatchExecutor(host, batches, parts)
+    if (setup.handlerTimeoutMs > 0) beat(setup.pulse, setup.handlerTimeoutMs)
     this.#tell({ kind: 'ready' })
   }
 

@@ -5,6 +5,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { type Lease, whatRan } from './attempt-table.js'
 import { thrownOf } from './error-envelope.js'
+import { newPulse, watch } from './pulse.js'
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.js'
 
 const ENTRY = new URL('./thread.js', import.meta.url)
@@ -29,7 +30,7 @@ export interface LifeListener {
   ended(life: WorkerLife, end: LifeEnd): void
 }
 
-export type LifeSetup = Omit<ThreadSetup, 'port' | 'sent'>
+export type LifeSetup = Omit<ThreadSetup, 'port' | 'sent' | 'pulse'>
 
 /** Something that happens once, and can be waited for. */
 class Moment {
@@ -46,25 +47,30 @@ export class WorkerLife {
   readonly #port: MessagePort
   readonly #sent: Int32Array
   readonly #blocks: SharedArrayBuffer[] = []
+  readonly #pulse = newPulse()
+  readonly #handlerTimeoutMs: number
   readonly #drained = new Moment()
   readonly #aborted = new Moment()
   #readyAt: number | undefined
+  #unwatch: () => void = () => undefined
+  /** Why it ended, where that is known. */
+  #why: string | undefined
   #cause: unknown
-  #hasFailed = false
 
   constructor(setup: LifeSetup, resourceLimits: Worker['resourceLimits'], listener: LifeListener) {
     this.ward = setup.ward
+    this.#handlerTimeoutMs = setup.handlerTimeoutMs
     this.#listener = listener
     const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
     this.#sent = new Int32Array(sent)
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    const workerData: ThreadSetup = { ...setup, port: port2, sent }
+    const workerData: ThreadSetup = { ...setup, port: port2, sent, pulse: this.#pulse }
     this.#worker = new Worker(ENTRY, { workerData, transferList: [port2], resourceLimits, name: 'laneway' })
     port1.on('message', (message: FromThread) => this.#hear(message))
     this.#worker.on('error', (error) => {
       this.#cause = error
-      this.#hasFailed = true
+      this.#why = `ended with ${String(error)}`
     })
     this.#worker.on('exit', (code) => this.#end(code))
   }
@@ -104,11 +110,19 @@ export class WorkerLife {
     void this.#worker.terminate()
   }
 
+  #terminateBlocked(): void {
+    this.#why = `was terminated, because it was blocked for longer than handlerTimeout (${this.#handlerTimeoutMs} ms)`
+    this.terminate()
+  }
+
   #hear(message: FromThread): void {
     const listener = this.#listener
     switch (message.kind) {
       case 'ready':
         this.#readyAt = performance.now()
+        if (this.#handlerTimeoutMs > 0) {
+          this.#unwatch = watch(this.#pulse, this.#handlerTimeoutMs, () => this.#terminateBlocked())
+        }
         listener.ready(this)
         break
       case 'grown':
@@ -135,13 +149,14 @@ export class WorkerLife {
   }
 
   #end(code: number): void {
+    this.#unwatch()
     // Its last words may still be on their way.
     for (let last = receiveMessageOnPort(this.#port); last !== undefined; last = receiveMessageOnPort(this.#port)) {
       this.#hear(last.message as FromThread)
     }
     this.#port.close()
-    const how = this.#hasFailed ? `ended with ${String(this.#cause)}` : `ended with exit code ${code}`
-    this.#listener.ended(this, { why: `the worker thread ${how}`, cause: this.#cause, ran: whatRan(this.#blocks) })
+    const why = `the worker thread ${this.#why ?? `ended with exit code ${code}`}`
+    this.#listener.ended(this, { why, cause: this.#cause, ran: whatRan(this.#blocks) })
     this.#drained.come()
     this.#aborted.come()
   }
