@@ -105,7 +105,7 @@ void World::step() {
   if (what < 955) return settle_stale();
   if (what < 975) return rebalance(id);
   if (what < 980) return elsewhere(id);
-  if (what < 985) return engines_[engine]->attached ? detach(engine) : attach(engine);
+  if (what < 985) return end(engine);
   if (what < 993) return change_log(id);
   if (what < 996) return forget_limit(id);
   if (what < 999) return crash();
@@ -295,6 +295,7 @@ bool World::drain_round() {
     }
   }
   for (size_t engine = 0; engine < engines_.size(); ++engine) {
+    if (engines_[engine]->lost) abandon(engine);
     if (!engines_[engine]->attached) attach(engine);
     take(engine, 1'000, 1'000'000);
     settle_all(engine);

@@ -76,7 +76,9 @@ class World {
   struct Engine {
     Taker taker;
     std::vector<Held> held;
+    uint64_t ward = 0;  // of its supervisor; 0: it has none
     bool attached = false;
+    bool lost = false;  // its thread has ended, and its supervisor has not abandoned it yet
     bool idle = false;  // its last take found nothing
     bool rung = false;  // since then
   };
@@ -173,7 +175,11 @@ class World {
   void publish();
 
   void attach(size_t engine);
-  void detach(size_t engine);
+  void end(size_t engine);
+  void leave(size_t engine);
+  void abandon(size_t engine);
+  void gave_back(size_t engine);
+  void check_read(const Held& held);
   size_t take(size_t engine, size_t max_messages, size_t max_bytes);
   void check_run(const BatchView& batch, size_t run, size_t engine);
   void check_message(const BatchView& batch, size_t i, const Pending& message, bool poisoned);
@@ -253,6 +259,8 @@ class World {
   std::vector<Settlement> settlements_;
   std::vector<Planned> planned_;
   std::vector<std::byte> batch_;
+  Taker reader_;  // of the supervisor
+  uint64_t wards_ = 0;
   uint64_t stale_count_ = 0;
   uint64_t last_epoch_ = 0;  // of this dispatcher
   size_t slab_bytes_;        // of one slab

@@ -14,20 +14,54 @@ constexpr size_t kMostZombies = 48;
 
 void World::attach(size_t number) {
   Engine* engine = engines_[number].get();
-  dispatcher_->attach(engine->taker, [this, engine] {
+  engine->ward = random_.chance(50) ? ++wards_ : 0;
+  const auto doorbell = [this, engine] {
+    if (!engine->attached) broken("P6", "an engine that has left was rung");
     engine->rung = true;
     cover(Event::kDoorbell);
-  });
+  };
   engine->attached = true;
+  dispatcher_->attach(engine->taker, doorbell, engine->ward);
   engine->idle = false;
 }
 
-// The engine dies: its leases go back, and what it still does is a zombie's doing.
-void World::detach(size_t number) {
+// The end of an engine's thread, or what follows it.
+void World::end(size_t number) {
+  Engine& engine = *engines_[number];
+  if (engine.lost) return abandon(number);
+  if (!engine.attached) return attach(number);
+  if (engine.ward != 0) return leave(number);
   trace("detach %zu", number);
   cover(Event::kEngineDied);
-  Engine& engine = *engines_[number];
   dispatcher_->detach(engine.taker, now_ms_);
+  engine.attached = false;
+  gave_back(number);
+}
+
+// Its leases stay: its supervisor settles what it likes of them, as settle_some() does.
+void World::leave(size_t number) {
+  trace("leave %zu", number);
+  cover(Event::kEngineLost);
+  Engine& engine = *engines_[number];
+  dispatcher_->leave(engine.taker, now_ms_);
+  // Nothing of it is needed any more.
+  engine.taker = Taker();
+  engine.attached = false;
+  engine.lost = true;
+}
+
+void World::abandon(size_t number) {
+  trace("abandon %zu", number);
+  Engine& engine = *engines_[number];
+  for (const Held& held : engine.held) check_read(held);
+  dispatcher_->abandon(engine.ward, now_ms_);
+  engine.lost = false;
+  gave_back(number);
+}
+
+// The leases of the engine went back, and what it still does is a zombie's doing.
+void World::gave_back(size_t number) {
+  Engine& engine = *engines_[number];
   told_ms_ = now_ms_;
   for (auto& assignment : assigned_) {
     if (assignment) assignment->model.give_back_all(number);
@@ -35,7 +69,26 @@ void World::detach(size_t number) {
   zombies_.insert(zombies_.end(), engine.held.begin(), engine.held.end());
   if (zombies_.size() > kMostZombies) zombies_.erase(zombies_.begin(), zombies_.end() - kMostZombies);
   engine.held.clear();
-  engine.attached = false;
+}
+
+// A lease is readable for as long as it is one, and is then what was taken.
+void World::check_read(const Held& held) {
+  auto& assignment = assigned_[held.partition];
+  const Pending* message = assignment ? assignment->model.leased(held.offset, held.lease) : nullptr;
+  const bool found = dispatcher_->read(reader_, held.lease, held.slot);
+  if (found != (message != nullptr))
+    broken("P2", "offset %lld: its lease was%s read", number(held.offset), found ? "" : " not");
+  if (!found) {
+    ++stale_count_;
+    return cover(Event::kZombieSettlement);
+  }
+  cover(Event::kLeaseRead);
+  batch_.resize(std::max(batch_.size(), reader_.batch_bytes()));
+  reader_.write(batch_.data());
+  dispatcher_->end_copy();
+  const BatchView batch(batch_.data());
+  if (batch.messages() != 1 || batch.offset(0) != held.offset) broken("payload", "another message was read");
+  check_message(batch, 0, *message, held.poisoned);
 }
 
 size_t World::take(size_t number, size_t max_messages, size_t max_bytes) {
@@ -119,6 +172,7 @@ void World::settle_some(size_t number) {
     // Mostly in order; sometimes out of order within a run, as a batch handler does.
     const size_t index = random_.chance(habits_.out_of_order) ? random_.below(engine.held.size()) : 0;
     const Held held = engine.held[index];
+    if (engine.lost) check_read(held);
     engine.held.erase(engine.held.begin() + static_cast<std::ptrdiff_t>(index));
     const size_t what = random_.below(100);
     if (is_transactional_ && random_.chance(80)) hold_output(held, random_.below(40) + 1);
