@@ -8,7 +8,7 @@
  *
  * The addon is found by its place beside the compiled code: a copy of what is compiled is laid out around it.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { capture } from '../setup/command.mjs'
 import { buildDir, distDir, root } from '../setup/paths.mjs'
@@ -86,7 +86,7 @@ export async function runWithSanitizedAddon(sanitizer, folder, tests) {
 
 /**
  * A package like the checkout: dist/ and build/js as compiled, with the sanitized addon where ts/native.ts looks first.
- * Copies, not links: Node resolves links, and would find the other addon.
+ * Copies, not links out of it: Node resolves links, and would find the other addon.
  * @param {string} folder
  * @param {string} staged
  */
@@ -96,6 +96,8 @@ function stage(folder, staged) {
   cpSync(join(root, 'package.json'), join(staged, 'package.json'))
   cpSync(distDir, join(staged, 'dist'), { recursive: true })
   cpSync(join(buildDir, 'js', 'test'), join(staged, 'build', 'js', 'test'), { recursive: true })
+  // As in the checkout (scripts/setup/typescript.mjs).
+  symlinkSync(join('..', '..', 'dist'), join(staged, 'build', 'js', 'ts'))
   cpSync(join(folder, ADDON), join(staged, 'build', 'Release', ADDON))
 }
 
