@@ -1,6 +1,7 @@
 /**
  * Runs under sanitizers, once with address + undefined, once with thread: the C++ tests, the simulation, and the addon's
- * tests (test/addon: its threads and environments at their ends) in Node.
+ * tests (test/addon: its threads and environments at their ends) in Node; with address + undefined also the engine contract
+ * (test/contract), against every engine.
  *
  *   npm run sanitize [-- --only address|thread] [--seeds N]
  *
@@ -25,6 +26,7 @@ import { setUpOrExit } from './setup.mjs'
  * @property {string} sanitizers as in -fsanitize=
  * @property {import('./setup/native-dependencies.mjs').Variant} librdkafka
  * @property {Record<string, string>} env
+ * @property {string[]} addonTests folders under test/
  * @property {number} simulated the share of the seeds; the simulation has one thread, which leaves little for thread
  */
 
@@ -33,12 +35,14 @@ const builds = {
   address: {
     sanitizers: 'address,undefined',
     librdkafka: 'plain',
+    addonTests: ['addon', 'contract'],
     env: { ASAN_OPTIONS: 'detect_leaks=1:strict_string_checks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
     simulated: 1,
   },
   thread: {
     sanitizers: 'thread',
     librdkafka: 'thread',
+    addonTests: ['addon'],
     env: {
       TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:suppressions=${join(root, 'native/test/thread-sanitizer.supp')}`,
     },
@@ -59,7 +63,7 @@ const tally = new Tally()
 const addon = process.platform === 'linux'
 for (const name of /** @type {const} */ (['address', 'thread'])) {
   if (!values.only.includes(name)) continue
-  const { sanitizers, librdkafka, env, simulated } = builds[name]
+  const { sanitizers, librdkafka, env, addonTests, simulated } = builds[name]
   await orExplain(() => buildNativeDependencies(librdkafka))
   const folder = `sanitize-${name}`
   const binDir = await cmakeBuild(folder, {
@@ -75,7 +79,7 @@ for (const name of /** @type {const} */ (['address', 'thread'])) {
     tally.add(`${program} under ${sanitizers}`, () => runGoogleTest(binDir, program, env)),
   )
   if (addon) {
-    const run = () => orExplain(() => runWithSanitizedAddon(name, join(buildDir, folder), 'addon'))
+    const run = () => orExplain(() => runWithSanitizedAddon(name, join(buildDir, folder), addonTests))
     running.push(tally.add(`the addon in Node under ${sanitizers}`, run))
   }
   await Promise.all(running)

@@ -53,7 +53,7 @@ if (unknown.length > 0) {
 function partOf(file) {
   const path = relative(compiledDir, file)
   if (/^test\/(integration|broker)\//.test(path)) return 'integration'
-  if (path.startsWith('test/contract/')) return 'contract'
+  if (/^test\/contract(-flaws)?\//.test(path)) return 'contract'
   if (path.startsWith('test/limits/')) return 'limits'
   return path.startsWith('test/packaging/') ? 'packaging' : 'ts'
 }

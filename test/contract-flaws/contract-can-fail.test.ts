@@ -3,8 +3,8 @@ import { LanewayError } from 'laneway'
 import { type ContractCase, engineContract } from 'laneway/testing'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { play } from '../contract/run-contract.js'
 import { type Flaw, flawedEngine } from './flawed-engine.js'
-import { play } from './run-contract.js'
 
 const MESSAGES = 3_000
 /** What waits for an end that never comes is to be found soon. */
