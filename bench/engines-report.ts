@@ -87,7 +87,7 @@ export function formatEngines(report: EnginesReport): string {
     line(HEAD.map(() => '---')),
     ...rows.map((row) => line(cells(row, plan.runs))),
     '',
-    'Messages/s and CPU are of draining a topic, from the first messages that are settled to the last; latency is from the',
+    'Messages/s and CPU are of draining a topic, without the first tenth, in which workers start; latency is from the',
     `time at which a message was due, at ${thousands(plan.perSecond)} messages/s, to the start of its handler: for inline`,
     'as it is, in parentheses, for the others what they add to it. Ratios and differences are medians of those to inline',
     'within a round; the other figures are medians. Every engine runs in a process of its own. A drain before the first',

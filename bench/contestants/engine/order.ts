@@ -45,7 +45,7 @@ export type EngineOrder = z.output<typeof engineOrder>
 
 export const engineResult = z.object({
   messages: z.number(),
-  /** From the first messages that were settled to the last. */
+  /** From the end of the first tenth of a drain to its end. */
   seconds: z.number(),
   /** Of the host's process, all threads, in that time. */
   hostCpuSeconds: z.number(),
