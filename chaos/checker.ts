@@ -15,7 +15,7 @@
  */
 import { type Cause, Fences, type Timing } from './fences.js'
 import { type EventOf, type HandlerEvent, inOrderOfTime, type Ledger, type LedgerEvent } from './ledger.js'
-import { Messages } from './messages.js'
+import { type Completion, Messages } from './messages.js'
 import { type Epoch, Ownership } from './ownership.js'
 
 export const PROPERTIES = {
@@ -31,6 +31,7 @@ export const PROPERTIES = {
   'knows its losses': 'nothing starts in an epoch that its process knows to be over',
   'losses explained': 'a partition is lost only where its member could not reach its group for about a session',
   'waits for handlers': 'a revoke in order waits for running handlers until its timeout',
+  'no handler forgotten': 'a handler in a worker ends, but where its worker or its process has died',
   'no end by itself': 'no process ends but by a fault, and each ends when it is asked to',
 } as const
 export type Property = keyof typeof PROPERTIES
@@ -50,6 +51,8 @@ export interface Verdict {
   readonly completed: number
   readonly runs: number
   readonly failures: number
+  /** Workers that died under their members. */
+  readonly lostWorkers: number
   readonly duplicates: Readonly<Partial<Record<Cause, number>>>
   readonly epochs: number
   readonly lostEpochs: number
@@ -85,6 +88,8 @@ export class Checker {
   readonly #duplicates: Partial<Record<Cause, number>> = {}
   #runs = 0
   #failures = 0
+  /** Workers that were lost, by member and name. */
+  readonly #lostWorkers = new Set<string>()
   #commits = 0
   #observations = 0
   #planned = 0
@@ -108,6 +113,7 @@ export class Checker {
       completed: this.#messages.completed,
       runs: this.#runs,
       failures: this.#failures,
+      lostWorkers: this.#lostWorkers.size,
       duplicates: this.#duplicates,
       epochs: this.#ownership.epochs.length,
       lostEpochs: this.#ownership.epochs.filter(({ end }) => end === 'lost').length,
@@ -130,6 +136,9 @@ export class Checker {
       case 'end':
       case 'failed':
         this.#end(writer, event)
+        break
+      case 'worker-gone':
+        this.#workerGone(writer, event)
         break
       case 'assigned':
         this.#assigned(writer, event)
@@ -194,7 +203,7 @@ export class Checker {
     // Completed elsewhere while this one ran.
     if (!run.repeated) this.#countRepetition(run)
     const { partition, offset } = end
-    this.#messages.complete(partition, offset, { epoch: run.epoch, taken: end.taken, endedAt: end.mono })
+    this.#messages.complete(partition, offset, { epoch: run.epoch, taken: end.taken, endedAt: end.mono, run: end.run })
   }
 
   #checkContent(start: EventOf<'start'>): void {
@@ -283,8 +292,32 @@ export class Checker {
       this.#duplicates[cause] = (this.#duplicates[cause] ?? 0) + 1
       return
     }
+    if (this.#wasUnheard(done)) {
+      this.#duplicates['worker lost'] = (this.#duplicates['worker lost'] ?? 0) + 1
+      return
+    }
     const first = `${nameOf(done.epoch)} completed it at ${done.endedAt} and ended as ${done.epoch.end} at ${done.epoch.endedAt}`
     this.#violates('duplicates explained', `${nameOf(epoch)} ran ${at(start)} at ${start.mono}; ${first}`)
+  }
+
+  /** Completed by a worker that has died since. */
+  #wasUnheard({ epoch, run }: Completion): boolean {
+    return this.#lostWorkers.has(`${epoch.member}/${String(run).split('/')[0]}`)
+  }
+
+  /** What it ran has ended with it. */
+  #workerGone(member: string, { worker, hasDied, runs, mono }: EventOf<'worker-gone'>): void {
+    const life = this.#ownership.lives.get(member)
+    const isOver = life?.killedAt !== undefined || life?.closing !== undefined
+    if (hasDied) this.#lostWorkers.add(`${member}/${worker}`)
+    for (const name of runs) {
+      const run = this.#running.get(`${member}/${name}`)
+      if (run === undefined) continue
+      this.#running.delete(`${member}/${name}`)
+      this.#leaveLane(run)
+      if (hasDied || isOver) continue
+      this.#violates('no handler forgotten', `${member} never ended ${at(run.start)}, and ${worker} lived at ${mono}`)
+    }
   }
 
   #laneOf({ partition, offset, key }: EventOf<'start'>): Set<Run> {

@@ -82,7 +82,11 @@ export class Faults {
     const member = fault.slot === null ? null : members.nameOf(fault.slot)
     const note = { event: 'fault', kind: fault.kind, fault: number, member } as const
     this.begun += 1
-    ledger.write({ ...note, phase: 'begins' })
+    if (fault.kind === 'kill-worker') {
+      ledger.write({ ...note, phase: 'begins', ...members.killWorker(fault.slot ?? 0) })
+    } else {
+      ledger.write({ ...note, phase: 'begins' })
+    }
     await this.#meet(fault, member)
     ledger.write({ ...note, phase: 'ends' })
   }
@@ -95,6 +99,8 @@ export class Faults {
         await members.kill(where)
         await sleep(durationMs)
         return members.start(where)
+      case 'kill-worker':
+        return
       case 'leave':
       case 'abort':
         await members.close(where, kind === 'leave' ? 'SIGTERM' : 'SIGINT')

@@ -8,13 +8,23 @@
  * - **revoke timeout**: handlers ran longer than a revoke waits; the partition moves without them.
  * - **close timeout** and **abort**: the same for close(), which waits for its deadline, or not at all.
  * - **commit failed**: the partition moved in order, but the broker did not answer the last commit, or refused it.
+ * - **worker lost**: a worker died with what it had ended and its member had not heard of.
  * - **unread**: the broker did not tell a new owner what the group had committed. Only the offset is known then.
  *
  * Everything else is a defect. A rule here excuses one epoch against one other one, never all that a process does.
  */
 import type { Epoch, Ownership, Span } from './ownership.js'
 
-export const CAUSES = ['crash', 'lost', 'revoke timeout', 'close timeout', 'abort', 'commit failed', 'unread'] as const
+export const CAUSES = [
+  'crash',
+  'lost',
+  'revoke timeout',
+  'close timeout',
+  'abort',
+  'commit failed',
+  'worker lost',
+  'unread',
+] as const
 export type Cause = (typeof CAUSES)[number]
 
 /** In ms, as the members were told. */

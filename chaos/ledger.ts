@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 const moment = { mono: z.number(), wall: z.number() }
-const handler = {
+const message = {
   ...moment,
   topic: z.string(),
   partition: z.number(),
@@ -20,17 +20,23 @@ const handler = {
   key: z.string().nullable(),
   /** The message's value: its number within its partition, as it was produced. */
   value: z.string(),
+  attempt: z.number(),
+}
+/** What a worker knows of a run. */
+const workerRun = { ...message, run: z.string() }
+const handler = {
+  ...message,
   /** Of the assignment that the message was taken under. */
   epoch: z.number(),
-  attempt: z.number(),
-  /** Names the run of the handler within its process. */
-  run: z.number(),
+  /** Names the run of the handler within its process, or its workers. */
+  run: z.union([z.number(), z.string()]),
   /** `mono` of the take that brought the message. */
   taken: z.number(),
 }
 
 export const FAULT_KINDS = [
   'kill',
+  'kill-worker',
   'long-stop',
   'short-stop',
   'leave',
@@ -86,6 +92,22 @@ const event = z.discriminatedUnion('event', [
   /** run() came to its end; with an error's code where it rejected. */
   z.object({ event: z.literal('ended'), ...moment, code: z.string().optional(), message: z.string().optional() }),
 
+  // By a worker of a member, about itself.
+  z.object({ event: z.literal('worker-start'), ...workerRun }),
+  z.object({ event: z.literal('worker-end'), ...workerRun }),
+  z.object({ event: z.literal('worker-failed'), ...workerRun }),
+  /** Its thread or process ends in the middle of what it runs, as planned. */
+  z.object({ event: z.literal('worker-dies'), ...moment }),
+  /** By attribution.ts: a worker has written its last line, and left these runs open. */
+  z.object({
+    event: z.literal('worker-gone'),
+    ...moment,
+    worker: z.string(),
+    /** As planned, or by a fault; else why it wrote nothing more is not known. */
+    hasDied: z.boolean(),
+    runs: z.array(z.string()),
+  }),
+
   // By the driver, about what it did and saw.
   /** How many faults the schedule has. */
   z.object({ event: z.literal('planned'), ...moment, faults: z.number() }),
@@ -105,6 +127,8 @@ const event = z.discriminatedUnion('event', [
     phase: z.enum(['begins', 'ends']),
     fault: z.number(),
     member: z.string().nullable(),
+    /** `kill-worker`: the process id of the child. */
+    worker: z.number().optional(),
   }),
   z.object({
     event: z.literal('exited'),
@@ -210,6 +234,20 @@ const EXTENSION = '.jsonl'
 /** Where a writer's ledger is kept. */
 export function ledgerPath(folder: string, writer: string): string {
   return join(folder, `${writer}${EXTENSION}`)
+}
+
+/** Between a member's name and its worker's. */
+const OF = '~'
+
+/** Where a worker's ledger is kept. */
+export function workerLedgerPath(folder: string, member: string, worker: string): string {
+  return ledgerPath(folder, `${member}${OF}${worker}`)
+}
+
+/** The name of a worker's ledger without its member's; undefined for one that is no worker's. */
+export function workerIn(writer: string): { readonly member: string; readonly worker: string } | undefined {
+  const [member, worker] = writer.split(OF)
+  return member === undefined || worker === undefined ? undefined : { member, worker }
 }
 
 /** All ledgers that were written into a folder. */

@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- --minutes M [--seed S]`: a group of consumer processes on a real broker goes through crashes, stops,
+ * `npm run chaos -- --minutes M [--seed S] [--engine inline|worker-threads|processes]`: a group of consumer processes on a real broker goes through crashes, stops,
  * cuts, restarts and rebalances of each protocol; a checker then proves from ledgers what was promised. Progress goes to
  * stderr, the table to stdout; its last line counts the properties that held.
  */
@@ -11,12 +11,13 @@ import { sourceFile } from '../test/broker/package-root.js'
 import type { Verdict } from './checker.js'
 import { checkFolder, type PhaseResult, runPhase } from './phase.js'
 import { TcpProxy } from './proxy.js'
-import { BROKER_PROPERTIES, PROTOCOL_NAMES, type Protocol } from './settings.js'
+import { BROKER_PROPERTIES, ENGINE_NAMES, type EngineName, PROTOCOL_NAMES, type Protocol } from './settings.js'
 import { closingLine, countOf, formatJson, formatTable, formatVerdict, type RunResult } from './summary.js'
 
 interface ChaosOptions {
   readonly minutes: number
   readonly seed: number
+  readonly engine: EngineName
   readonly rate: number
   readonly members: number
   readonly topic: string
@@ -47,11 +48,11 @@ async function runPhases(options: ChaosOptions, folder: string): Promise<PhaseRe
   say('starting a Kafka broker')
   await using broker = await startBroker({ proxyPort: proxy.port, properties: BROKER_PROPERTIES })
   proxy.forwardTo(broker.proxiedPort ?? 0)
-  const { seed, rate, members, topic } = options
+  const { seed, engine, rate, members, topic } = options
   const durationMs = Math.round((options.minutes * MS_PER_MINUTE) / options.only.length)
   const results: PhaseResult[] = []
   for (const protocol of options.only) {
-    const plan = { protocol, seed, durationMs, rate, members, topic, folder: join(folder, protocol) }
+    const plan = { protocol, engine, seed, durationMs, rate, members, topic, folder: join(folder, protocol) }
     results.push(await runPhase(plan, broker, proxy, say))
     // What a group did not tell its members may stand there.
     await writeFile(join(plan.folder, 'broker.log'), broker.logTail(BROKER_LOG_LINES))
@@ -93,6 +94,7 @@ const program = new Command('chaos')
   .description('Chaos on a real broker: what laneway promises, proved from ledgers.')
   .option('--minutes <m>', 'of faults, shared by the protocols; starting and draining come on top', positive, 2)
   .option('--seed <s>', 'the same seed gives the same schedule of faults', wholeNumber, Date.now() % 1_000_000)
+  .addOption(new Option('--engine <name>', 'where handlers run').choices(ENGINE_NAMES).default('inline'))
   .option('--rate <n>', 'messages a second', positive, 800)
   .option('--members <n>', 'processes that are always in the group', wholeNumber, 4)
   .option('--topic <name>', "begins the topics' names", 'laneway.chaos')

@@ -6,10 +6,13 @@
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { ParallelConsumer } from '../ts/consumer.js'
+import { processes } from '../ts/engines/processes.js'
+import { workerThreads } from '../ts/engines/worker-threads.js'
 import { LanewayError } from '../ts/errors.js'
 import type { RawEvent } from '../ts/native.js'
-import type { HandlerContext, Message } from '../ts/ports/engine.js'
+import type { Engine, HandlerContext, Message } from '../ts/ports/engine.js'
 import { EpochEngine } from './epoch-engine.js'
 import { LedgerWriter } from './ledger.js'
 import {
@@ -21,17 +24,19 @@ import {
   PROTOCOLS,
   REBALANCE_TIMEOUT_MS,
 } from './settings.js'
+import { PlannedFailure } from './worker-handler.js'
 import { workOf } from './workload.js'
 
 const CONCURRENCY = 64
 /** More than any handler's failures: the chaos is about the group, not about retries that run out. */
 const MAX_ATTEMPTS = 20
 const RETRY_DELAY_MS = 15
+const WORKERS = 2
+/** Crashes are many here, and a member without workers is no test. */
+const RESTART = { initial: 20, max: 500 }
 /** A consumer whose run() ended by itself and whose close() hangs must not hide it. */
 const DRIVER_GONE = 3
 const RUN_FAILED = 1
-
-class PlannedFailure extends Error {}
 
 /** The events of the consumer's channels that belong into the ledger. */
 function recordEvents(ledger: LedgerWriter): void {
@@ -97,7 +102,31 @@ class Handlers {
   }
 }
 
-function makeConsumer(order: MemberOrder, engine: EpochEngine): ParallelConsumer {
+/** Its handlers are elsewhere, and write ledgers of their own. */
+function engineWithWorkers({ engine, member, ledger, seed }: MemberOrder): Engine | undefined {
+  const order = { member, ledger, seed }
+  switch (engine) {
+    case 'inline':
+      return undefined
+    case 'worker-threads': {
+      const module = new URL('./worker-handler.js', import.meta.url)
+      return workerThreads({ module, threads: WORKERS, data: order, restart: RESTART })
+    }
+    case 'processes': {
+      const program = fileURLToPath(new URL('./worker.js', import.meta.url))
+      const args = ['--enable-source-maps', program, JSON.stringify(order)]
+      return processes({
+        command: process.execPath,
+        args,
+        count: WORKERS,
+        restart: RESTART,
+        killAfter: CLOSE_TIMEOUT_MS,
+      })
+    }
+  }
+}
+
+function makeConsumer(order: MemberOrder, engine: Engine): ParallelConsumer {
   return new ParallelConsumer({
     kafka: {
       ...PROTOCOLS[order.protocol],
@@ -149,14 +178,15 @@ async function main(): Promise<number> {
   const order = memberOrder.parse(JSON.parse(process.argv[2] ?? ''))
   const ledger = new LedgerWriter(order.ledger)
   ledger.write({ event: 'opened', member: order.member, pid: process.pid })
-  const engine = new EpochEngine(() => consumer.stats())
-  const consumer = makeConsumer(order, engine)
-  const handlers = new Handlers(ledger, engine, order.seed)
+  const watched = new EpochEngine(() => consumer.stats())
+  const engine = engineWithWorkers(order)
+  const consumer = makeConsumer(order, engine ?? watched)
+  const handlers = new Handlers(ledger, watched, order.seed)
   recordEvents(ledger)
   closeOnSignal(consumer, ledger)
   process.stdout.write('ready\n')
   try {
-    await consumer.run((message, context) => handlers.handle(message, context))
+    await consumer.run(engine === undefined ? (message, context) => handlers.handle(message, context) : undefined)
     ledger.write({ event: 'ended' })
     return 0
   } catch (error) {

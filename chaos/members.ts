@@ -6,7 +6,7 @@
  * each (a stopped process would not see its standard input end).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type LedgerWriter, ledgerPath } from './ledger.js'
@@ -27,6 +27,15 @@ interface Member {
   /** It has opened its ledger and listens to signals; or it has ended before. */
   readonly ready: Promise<void>
   readonly exited: Promise<void>
+}
+
+/** As Linux tells it; none where the process has just gone. */
+function childrenOf(pid: number | undefined): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').map(Number).filter(Boolean)
+  } catch {
+    return []
+  }
 }
 
 /** Kills the member when this process is gone, however it went. */
@@ -115,6 +124,14 @@ export class Members {
     const { child, exited } = this.#member(slot)
     child.kill('SIGKILL')
     await exited
+  }
+
+  /** kill -9 for a child of the member, where it has one now. */
+  killWorker(slot: number): { readonly worker?: number } {
+    const [worker] = childrenOf(this.#member(slot).child.pid)
+    if (worker === undefined) return {}
+    process.kill(worker, 'SIGKILL')
+    return { worker }
   }
 
   /** SIGTERM drains, SIGINT aborts. A member that does not end is killed, which the checker sees. */

@@ -9,6 +9,8 @@ export interface Completion {
   readonly epoch: Epoch
   readonly taken: number
   readonly endedAt: number
+  /** Which run of its process completed it. */
+  readonly run: number | string
 }
 
 interface PartitionLog {

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broker } from '../test/broker/broker.js'
+import { attributed } from './attribution.js'
 import { Checker, type Verdict } from './checker.js'
 import { Faults } from './faults.js'
 import { LedgerWriter, ledgerPath, ledgersIn } from './ledger.js'
@@ -14,6 +15,7 @@ import { Production } from './production.js'
 import type { TcpProxy } from './proxy.js'
 import { type ScheduledFault, scheduleOf } from './schedule.js'
 import {
+  type EngineName,
   EVENT_MS,
   LEARNING_MS,
   PARTITIONS,
@@ -24,6 +26,7 @@ import {
 
 export interface PhasePlan {
   readonly protocol: Protocol
+  readonly engine: EngineName
   readonly seed: number
   /** Of the faults; draining comes on top. */
   readonly durationMs: number
@@ -78,14 +81,14 @@ class Phase {
   #over = false
 
   constructor(plan: PhasePlan, broker: Broker, proxy: TcpProxy, say: (line: string) => void) {
-    const { seed, protocol, rate, folder } = plan
+    const { seed, protocol, engine, rate, folder } = plan
     this.#plan = plan
     this.#broker = broker
     this.#say = say
     this.#ledger = new LedgerWriter(ledgerPath(folder, 'driver'))
     const bootstrapServers = `127.0.0.1:${proxy.port}`
     this.#members = new Members(
-      { seed, protocol, bootstrapServers, topic: this.#topic, group: this.#topic },
+      { seed, protocol, engine, bootstrapServers, topic: this.#topic, group: this.#topic },
       folder,
       this.#ledger,
     )
@@ -172,7 +175,7 @@ export function checkFolder(folder: string): Verdict {
     learningMs: LEARNING_MS,
     eventMs: EVENT_MS,
   }
-  return new Checker(ledgersIn(folder), timing).check()
+  return new Checker(attributed(ledgersIn(folder)), timing).check()
 }
 
 export async function runPhase(

@@ -5,7 +5,7 @@ import { FAULT_KINDS } from './ledger.js'
 import { type ScheduledFault, scheduleOf } from './schedule.js'
 import { PROTOCOL_NAMES } from './settings.js'
 
-const PLAN = { seed: 1, protocol: 'eager', durationMs: 40_000, members: 4 } as const
+const PLAN = { seed: 1, protocol: 'eager', engine: 'processes', durationMs: 40_000, members: 4 } as const
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed)
 
 const schedules = (durationMs: number): ScheduledFault[][] =>

@@ -7,7 +7,7 @@
  */
 import type { FaultKind } from './ledger.js'
 import { Random } from './random.js'
-import { type Protocol, SESSION_TIMEOUT_MS } from './settings.js'
+import { type EngineName, type Protocol, SESSION_TIMEOUT_MS } from './settings.js'
 
 export interface ScheduledFault {
   /** ms after the phase's start. */
@@ -28,6 +28,8 @@ interface Shape {
 }
 
 const SHAPES: Readonly<Record<FaultKind, Shape>> = {
+  // Members that have no workers in processes are not met by it.
+  'kill-worker': { target: 'member', leastMs: 0, mostMs: 0 },
   kill: { target: 'member', leastMs: 200, mostMs: 1_500 },
   'long-stop': { target: 'member', leastMs: SESSION_TIMEOUT_MS + 1_000, mostMs: SESSION_TIMEOUT_MS + 4_000 },
   'short-stop': { target: 'member', leastMs: 200, mostMs: 1_500 },
@@ -53,6 +55,7 @@ const BROKER_RECOVERY_MS = 15_000
 export interface SchedulePlan {
   readonly seed: number
   readonly protocol: Protocol
+  readonly engine: EngineName
   /** Faults begin and end within it. */
   readonly durationMs: number
   /** Members that are always there; newcomers get the slots above. */
@@ -72,7 +75,9 @@ class Dealer {
   }
 
   deck(): FaultKind[] {
-    return this.#random.shuffled(Object.keys(SHAPES) as FaultKind[])
+    const kinds = Object.keys(SHAPES) as FaultKind[]
+    const hasProcesses = this.#plan.engine === 'processes'
+    return this.#random.shuffled(kinds.filter((kind) => kind !== 'kill-worker' || hasProcesses))
   }
 
   pause(): number {

@@ -38,6 +38,10 @@ export const PROTOCOLS = {
 export type Protocol = keyof typeof PROTOCOLS
 export const PROTOCOL_NAMES = ['eager', 'cooperative', 'kip-848'] as const satisfies readonly Protocol[]
 
+/** Where the members' handlers run. */
+export const ENGINE_NAMES = ['inline', 'worker-threads', 'processes'] as const
+export type EngineName = (typeof ENGINE_NAMES)[number]
+
 export const BROKER_PROPERTIES = {
   'group.consumer.session.timeout.ms': SESSION_TIMEOUT_MS,
   'group.consumer.heartbeat.interval.ms': KIP_848_HEARTBEAT_MS,
@@ -48,6 +52,7 @@ export const memberOrder = z.object({
   member: z.string(),
   seed: z.number(),
   protocol: z.enum(PROTOCOL_NAMES),
+  engine: z.enum(ENGINE_NAMES),
   bootstrapServers: z.string(),
   topic: z.string(),
   group: z.string(),

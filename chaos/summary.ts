@@ -37,11 +37,13 @@ export function countOf(verdicts: readonly Verdict[]): { readonly passed: number
 
 /** What was seen, and what of it held. */
 export function formatVerdict(verdict: Verdict): string {
-  const { produced, completed, runs, failures, duplicates, epochs, lostEpochs, commits, observations } = verdict
+  const { produced, completed, runs, failures, lostWorkers, duplicates, epochs, lostEpochs, commits, observations } =
+    verdict
   const causes = describe(duplicates)
   const rows = [
     ['messages', `${produced} produced, ${completed} completed`],
     ['handler runs', `${runs}, of them ${failures} failed`],
+    ['workers', `${lostWorkers} lost`],
     ['duplicates', `${sumOf(duplicates)}${causes === '' ? '' : `: ${causes}`}`],
     ['epochs', `${epochs}, of them ${lostEpochs} lost`],
     ['commits', `${commits} acknowledged, ${observations} read back`],

@@ -11,6 +11,7 @@ const KEYLESS_SHARE = 0.03
 
 const FAILING_SHARE = 0.01
 const MOST_FAILURES = 3
+const CRASHING_SHARE = 0.0004
 
 /** Handler times, most frequent first: up to this share of the messages, so many ms. */
 const TIMES = [
@@ -56,6 +57,8 @@ export class Drafts {
 export interface Work {
   readonly durationMs: number
   readonly fails: boolean
+  /** Its worker dies of it, where it has one. */
+  readonly crashes: boolean
 }
 
 /** What the handler does at this attempt: the same in every process and in every run of the seed. */
@@ -64,5 +67,6 @@ export function workOf(seed: number, partition: number, offset: number, attempt:
   const failures = random.next() < FAILING_SHARE ? random.between(1, MOST_FAILURES) : 0
   const share = random.next()
   const { least, most } = TIMES.find((each) => share <= each.share) ?? TIMES[0]
-  return { durationMs: random.between(least, most), fails: attempt <= failures }
+  const durationMs = random.between(least, most)
+  return { durationMs, fails: attempt <= failures, crashes: attempt === 1 && random.next() < CRASHING_SHARE }
 }
