@@ -1,4 +1,5 @@
 /** Workers that die while they run messages: nothing is lost, no order broken, and others take their place. */
+import { LanewayError } from '../../../errors.js'
 import { expect } from '../broken.js'
 import type { CaseInScene } from '../engine-contract.js'
 import { inTurns } from './lanes.js'
@@ -35,6 +36,18 @@ export const crashCases: readonly CaseInScene[] = [
       expect(attempts === MOST_ATTEMPTS, 'as many attempts as the policy allows', () => `${attempts}`)
       const next = ledger.attempts({ partition: 0, offset: 1 })
       expect(next.length === 1, 'the next one runs once', () => `${next.length} runs`)
+    },
+  },
+  {
+    name: 'the message that kills its worker is the one that is given up, not one before it in its lane',
+    async play(scene) {
+      await scene.produce([{ key: 'k' }, { key: 'k', value: { crashUntil: MOST_ATTEMPTS + 10 } }, { key: 'k' }])
+      const life = await scene.begin({ concurrency: 1, retry: { maxAttempts: MOST_ATTEMPTS, delay: 5 } })
+      await life.ended()
+      const { error } = life
+      const isExhausted = LanewayError.is(error) && error.code === 'RETRIES_EXHAUSTED'
+      expect(isExhausted, 'run() rejects with RETRIES_EXHAUSTED', () => String(error))
+      expect(error.details['offset'] === 1, 'the error names the message', () => error.message)
     },
   },
   {
