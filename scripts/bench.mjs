@@ -1,4 +1,7 @@
-/** `npm run bench -- throughput|stalled-head [options]`: sets up, then runs the compiled bench/main.ts with these options. */
+/**
+ * `npm run bench -- throughput|exactly-once|stalled-head|engines [options]`: sets up, then runs the compiled bench/main.ts with
+ * these options.
+ */
 import { join } from 'node:path'
 import { runInForeground } from './run/laneway.mjs'
 import { buildDir } from './setup/paths.mjs'

@@ -1,4 +1,4 @@
-/** `npm run chaos -- --minutes M [--seed S]`: sets up, then runs the compiled chaos/main.ts with these options. */
+/** `npm run chaos -- --minutes M [--seed S] [--engine NAME]`: sets up, then runs the compiled chaos/main.ts with these options. */
 import { join } from 'node:path'
 import { runInForeground } from './run/laneway.mjs'
 import { buildDir } from './setup/paths.mjs'
