@@ -83,6 +83,31 @@ test('a handler that never ends in a living worker is found', () => {
   assert.ok(broken(verdict).includes('no handler forgotten'))
 })
 
+/** `one` was cut off, `two` got the partition, and `one` knows it at 5,000 ms; its worker starts something after that. */
+function startingAfterLoss(atMs: number): string[] {
+  const story = new Story(KEYS)
+    .assigned(10, 'one', 1)
+    .fault('cut', 'one', 20, 4_000)
+    .revoked(5_000, 'one', 'lost')
+    .assigned(4_500, 'two', 1)
+    .run({ member: 'two', offset: 0, from: 4_510, to: 4_520 })
+    .run({ member: 'two', offset: 1, from: 4_530, to: 4_540 })
+    .committed(8_000, 'two', 2)
+    .closed(8_010, 'one')
+    .closed(8_010, 'two')
+    .drained(8_050, 2)
+  const late = [
+    line(atMs, { event: 'worker-start', ...run('1-1', 0, 1) }),
+    line(atMs + 10, { event: 'worker-end', ...run('1-1', 0, 1) }),
+  ]
+  return broken(new Checker(attributed([...story.ledgers, workerLedger('1-1', late)]), TIMING).check())
+}
+
+test('a worker may start something until it has been told of a loss, and not later', () => {
+  assert.equal(startingAfterLoss(5_100), [])
+  assert.equal(startingAfterLoss(7_000), ['knows its losses'])
+})
+
 test('two workers must not run messages of one key at once', () => {
   const early = [
     line(35, { event: 'worker-start', ...run('1-2', 1, 1) }),

@@ -9,7 +9,8 @@
  * more and cannot know it. Its handlers may still run when another member starts the same message, and when it goes on
  * it may even start a handler: that is possible for any client, and a fence, not an overlap of live epochs. It is bounded
  * in both directions: only where a disturbance explains that the process could not know (fences.ts), and only until the
- * process has learned of the loss, which is its own `revoked` line: from then on nothing of that epoch may start.
+ * process has learned of the loss, which is its own `revoked` line: from then on nothing of that epoch may start (in its
+ * workers, which have to be told, from a moment later on).
  *
  * Within one epoch the order of a key holds always, for a fenced one too. It must not look at wall clocks.
  */
@@ -72,6 +73,7 @@ interface Run {
 }
 
 const at = ({ partition, offset }: { partition: number; offset: number }) => `partition ${partition}, offset ${offset}`
+const isOfWorker = ({ run }: EventOf<'start'>) => typeof run === 'string'
 const nameOf = (epoch: Epoch) => `${epoch.member} in epoch ${epoch.number}`
 
 export class Checker {
@@ -79,6 +81,8 @@ export class Checker {
   readonly #fences: Fences
   readonly #messages: Messages
   readonly #ledgers: readonly Ledger[]
+  /** What a worker may take to learn what its member knows. */
+  readonly #tellingUs: number
   readonly #violations: Violation[] = []
   readonly #broken = Object.fromEntries(Object.keys(PROPERTIES).map((name) => [name, 0])) as Record<Property, number>
   /** By process and run. */
@@ -98,6 +102,7 @@ export class Checker {
 
   constructor(ledgers: readonly Ledger[], timing: Timing) {
     this.#ledgers = ledgers
+    this.#tellingUs = timing.eventMs * 1000
     this.#ownership = new Ownership(ledgers, timing.eventMs * 1000)
     this.#fences = new Fences(this.#ownership, timing)
     this.#messages = new Messages(ledgers)
@@ -216,6 +221,8 @@ export class Checker {
   /** Where the epoch is over, only who cannot know it may start something. */
   #checkOwnership({ start, epoch }: Run): void {
     if (start.mono > epoch.endedAt) {
+      // A worker has to be told; what it settles is fenced.
+      if (isOfWorker(start) && start.mono <= epoch.endedAt + this.#tellingUs) return
       const late = `${((start.mono - epoch.endedAt) / 1000).toFixed(1)} ms after it was ${epoch.end}`
       this.#violates('knows its losses', `${nameOf(epoch)} started ${at(start)} at ${start.mono}, ${late}`)
       return
