@@ -46,7 +46,7 @@ export class Run {
   /** Of the head, while its handler runs. */
   #attempt: Attempt | undefined
   /** Not to be started any more. */
-  #cancelled: ReadonlySet<number> = new Set()
+  readonly #cancelled = new Set<number>()
   #isOver = false
   #onResolved: (() => void) | undefined
   #onRejected: ((error: unknown) => void) | undefined
@@ -81,7 +81,10 @@ export class Run {
 
   /** The host wants these leases no longer to be handled; those that are not this run's are ignored. */
   cancelLeases(ids: ReadonlySet<number>, reason: LanewayError): void {
-    this.#cancelled = ids
+    for (const lease of this.#options.leases) {
+      const id = numberOf(lease.id)
+      if (ids.has(id)) this.#cancelled.add(id)
+    }
     if (ids.has(numberOf(this.#head.id))) this.cancel(reason)
   }
 
@@ -167,6 +170,8 @@ export class Run {
   /** The head's handler has ended. True where the next lease is to be run. */
   #ended(answer: Answer): boolean {
     const { lessor, leases } = this.#options
+    // A synchronous handler cannot be cancelled, and no timer fires while it runs.
+    if (performance.now() >= this.#deadlineMs) this.expire()
     const late = this.#attempt?.end()
     this.#attempt = undefined
     if (this.#isOver) return this.#leave()

@@ -72,6 +72,36 @@ export const cancelling: readonly Case[] = [
     },
   },
   {
+    title: 'cancel: later leases of a run are not started, whatever is cancelled besides and however its head ends',
+    async play(scene) {
+      const { session } = await scene.open()
+      const orders = { ignoreCancelMs: 500 }
+      const runs = session.lease([
+        [{ orders }, {}],
+        [{ orders }, {}],
+      ])
+      for (const [head] of runs) await scene.event('start', head)
+      for (const run of runs) session.cancel(run)
+      for (const [head, later] of runs) {
+        await session.settlementOf(head)
+        await session.until(() => (session.free === 32 ? true : undefined))
+        assert.not(scene.events().includes(`start ${later}`))
+      }
+      assert.equal(session.violations, [])
+    },
+  },
+  {
+    title: 'a synchronous handler that ran past its deadline has failed, too',
+    async play(scene) {
+      const { session } = await scene.open()
+      const [run = []] = session.lease([[{ orders: { spinMs: 2_500 }, timeoutMs: 1_500 }, {}]])
+      const { status, error } = await session.settlementOf(run[0])
+      assert.is(status, Status.STATUS_FAILED)
+      assert.is(error?.code, 'DEADLINE_EXCEEDED')
+      assert.not(scene.events().includes(`start ${run[1]}`))
+    },
+  },
+  {
     title: 'a host that is silent for too long is lost: handlers are cancelled, and the worker dials again',
     async play(scene) {
       const { host, session } = await scene.open({ heartbeatIntervalMs: 50, heartbeatTimeoutMs: 500 })

@@ -56,7 +56,7 @@ class Run:
         # Why the head's handler is to end: a code and a reason.
         self._cut: tuple[str, str] | None = None
         # Not to be started any more.
-        self._cancelled: Collection[int] = ()
+        self._cancelled: set[int] = set()
         self._is_over = False
         self.deadline_ms = lessor.deadline_of(self._head)
         """When the head's lease ends, by the worker's clock."""
@@ -85,7 +85,7 @@ class Run:
 
     def cancel_leases(self, leases: Collection[int], reason: str) -> None:
         """The host wants these leases no longer to be handled; those that are not this run's are ignored."""
-        self._cancelled = leases
+        self._cancelled.update(lease.id for lease in self._leases if lease.id in leases)
         if self._head.id in leases:
             self.cancel(CANCELLED, reason)
 
@@ -140,6 +140,9 @@ class Run:
 
     def _ended(self, done: asyncio.Future[Any]) -> None:
         outputs = self._context._lose() if self._context is not None else []
+        if worker_time_ms() >= self.deadline_ms:
+            # The timer has not fired yet, because the event loop was kept.
+            self.expire()
         cut = self._cut
         self._context = self._running = self._cut = None
         if cut is not None and (cut[0] == DEADLINE_EXCEEDED or done.cancelled()):
