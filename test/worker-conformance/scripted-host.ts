@@ -4,6 +4,7 @@
  */
 import { type Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import {
+  CAPABILITY_OUTPUTS,
   numberOf,
   type v1,
   type WorkRequest,
@@ -34,6 +35,8 @@ export interface ScriptedLease {
 export interface WelcomeOptions {
   readonly heartbeatIntervalMs?: number
   readonly heartbeatTimeoutMs?: number
+  /** Default: outputs. */
+  readonly capabilities?: readonly string[]
 }
 
 const LEASE_TIMEOUT_MS = 60_000
@@ -108,6 +111,7 @@ export class ScriptedSession {
     this.send({
       welcome: {
         contractVersion: 1,
+        capabilities: [...(options.capabilities ?? [CAPABILITY_OUTPUTS])],
         session: 'scripted',
         heartbeatIntervalMs: options.heartbeatIntervalMs ?? 1_000,
         heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? 30_000,

@@ -12,10 +12,10 @@ export interface WorkerContext extends HandlerContext {
    */
   readonly signal: AbortSignal
   /**
-   * Produces a record exactly once: it becomes visible in the transaction that settles this message. Where the host is
-   * not transactional, it takes the attempt for failed.
+   * Produces a record exactly once: it becomes visible in the transaction that settles this message, and not at all when
+   * this attempt fails. Only where the host has the option `transactional`, and only while the handler runs.
    *
-   * @throws LanewayError `RECORD_INVALID`, or `LEASE_LOST` where the handler has ended or its host is lost
+   * @throws LanewayError `NOT_TRANSACTIONAL`, `RECORD_INVALID`, or `LEASE_LOST` where the handler has ended or its host is lost
    */
   readonly send: (record: OutgoingRecord) => void
   /** When the lease ends, in ms of `performance.now()`: never later than the host's clock says. */
@@ -37,6 +37,8 @@ export interface AttemptOptions {
   readonly metadata: Readonly<Record<string, string>>
   /** By the worker's clock. */
   readonly deadlineMs: number
+  /** The handler may send. */
+  readonly takesOutputs: boolean
 }
 
 function outputOf(record: OutgoingRecord): v1.Output.$Properties {
@@ -62,11 +64,13 @@ export class Attempt implements WorkerContext {
   readonly metadata: Readonly<Record<string, string>>
   readonly outputs: v1.Output.$Properties[] = []
   readonly #firstFailedAtMs: AttemptOptions['firstFailedAtMs']
+  readonly #takesOutputs: boolean
   #controller: AbortController | undefined
   #reason: LanewayError | undefined
   #isEnded = false
 
-  constructor({ number, firstFailedAtMs, metadata, deadlineMs }: AttemptOptions) {
+  constructor({ number, firstFailedAtMs, metadata, deadlineMs, takesOutputs }: AttemptOptions) {
+    this.#takesOutputs = takesOutputs
     this.attempt = number
     this.#firstFailedAtMs = firstFailedAtMs
     this.metadata = metadata
@@ -101,6 +105,7 @@ export class Attempt implements WorkerContext {
       if (this.#isEnded || this.#reason?.code === 'LEASE_LOST') {
         throw new LanewayError('LEASE_LOST', 'the handler of this message has ended, or its host is lost')
       }
+      if (!this.#takesOutputs) throw new LanewayError('NOT_TRANSACTIONAL', 'the host has no option transactional')
       this.outputs.push(outputOf(record))
     }
   }
@@ -112,9 +117,9 @@ export class Attempt implements WorkerContext {
     this.#controller?.abort(reason)
   }
 
-  /** Why it has failed whatever its handler says: its lease had ended before. */
+  /** Its handler has ended. Why it was cancelled before, where it was. */
   end(): LanewayError | undefined {
     this.#isEnded = true
-    return this.#reason?.code === 'DEADLINE_EXCEEDED' ? this.#reason : undefined
+    return this.#reason
   }
 }

@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { isLocal, parseAddress } from '../engines/remote/address.js'
 import type { TlsOptions } from '../engines/remote/listener.js'
 import type { Message } from '../ports/engine.js'
+import type { Logger } from '../ports/logger.js'
 import { validate } from '../validation.js'
 import type { WorkerHandler } from './attempt.js'
-import { handlersOption } from './options.js'
+import { handlersOption, loggerOption } from './options.js'
 
 export interface FunctionServerOptions {
   /** `unix:/path`, `host:port` or `[host]:port`; port 0: any that is free. */
@@ -22,6 +23,8 @@ export interface FunctionServerOptions {
   readonly token?: string | undefined
   /** Of a call. Default: 16 MiB. */
   readonly maxMessageBytes?: number | undefined
+  /** Default: warnings and errors to stderr. */
+  readonly logger?: Logger | undefined
 }
 
 const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM, as text or a Buffer')
@@ -47,6 +50,7 @@ const schema = z
       .min(1)
       .max(2 ** 30)
       .default(16 * 1024 * 1024),
+    logger: loggerOption,
   })
   .refine(({ listen: at, tls, insecure }) => tls !== undefined || insecure === true || isLocal(at), {
     path: ['tls'],

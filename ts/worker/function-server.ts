@@ -105,6 +105,8 @@ class Functions {
       firstFailedAtMs,
       metadata: message?.metadata ?? {},
       deadlineMs: deadlineOf(call),
+      // The host says so where it does not.
+      takesOutputs: true,
     })
     this.#running.add(attempt)
     call.on('cancelled', () => attempt.cancel(new LanewayError('CANCELLED', 'the host has cancelled the call')))
@@ -154,6 +156,7 @@ export class FunctionServer implements AsyncDisposable {
         handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       },
       (socket) => injector.injectConnection(socket),
+      (error) => config.logger.warn('a host could not be connected', { error }),
     )
     return new FunctionServer(server, listener, functions)
   }

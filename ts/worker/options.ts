@@ -69,6 +69,10 @@ export const handlersOption = z
   .record(z.string().min(1).max(256), z.custom<WorkerHandler<Message>>(isFunction, 'must be a function'))
   .refine((all) => Object.keys(all).length > 0, { message: 'must name at least one handler' })
 
+export const loggerOption = z
+  .custom<Logger>((logger) => typeof logger === 'object' && logger !== null, 'must be a logger')
+  .default(stderrLogger)
+
 const address = z.string('is required, here or as LANEWAY_WORKER_ADDRESS').transform((text, context) => {
   const parsed = parseAddress(text)
   if (parsed !== undefined) return parsed
@@ -93,7 +97,7 @@ const schema = z
     drainOn: z.array(z.custom<NodeJS.Signals>((name) => typeof name === 'string')).default(['SIGTERM', 'SIGINT']),
     reconnect: z.strictObject({ initial: milliseconds.default(100), max: milliseconds.default(10_000) }).prefault({}),
     giveUpAfter: z.union([milliseconds, z.literal(Number.POSITIVE_INFINITY)]).optional(),
-    logger: z.custom<Logger>((logger) => typeof logger === 'object' && logger !== null).default(stderrLogger),
+    logger: loggerOption,
   })
   .refine(({ address: at, tls: secured, insecure }) => secured !== undefined || insecure === true || isLocal(at), {
     path: ['tls'],

@@ -20,6 +20,8 @@ export interface Lessor {
   readonly isDraining: boolean
   /** By the worker's clock, when the lease ends. */
   deadlineOf(lease: v1.Lease.$Properties): number
+  /** Handlers may send. */
+  readonly takesOutputs: boolean
   settle(lease: v1.Lease.$Properties, answer: Answer): void
   /** The run has another head. */
   moved(run: Run): void
@@ -138,6 +140,7 @@ export class Run {
       firstFailedAtMs,
       metadata: message?.metadata ?? {},
       deadlineMs: this.#deadlineMs,
+      takesOutputs: this.#options.lessor.takesOutputs,
     })
     return this.#attempt
   }
@@ -172,13 +175,13 @@ export class Run {
     const { lessor, leases } = this.#options
     // A synchronous handler cannot be cancelled, and no timer fires while it runs.
     if (performance.now() >= this.#deadlineMs) this.expire()
-    const late = this.#attempt?.end()
+    const reason = this.#attempt?.end()
     this.#attempt = undefined
     if (this.#isOver) return this.#leave()
-    const isCompleted = late === undefined && answer.error === undefined
-    lessor.settle(this.#head, late === undefined ? answer : failed(late))
+    const judged = this.#judged(answer, reason)
+    lessor.settle(this.#head, judged)
     this.#index += 1
-    if (!isCompleted || this.#index === leases.length) {
+    if (judged.error !== undefined || this.#index === leases.length) {
       this.#isOver = true
       lessor.over(this)
       return this.#leave()
@@ -186,6 +189,14 @@ export class Run {
     this.#deadlineMs = lessor.deadlineOf(this.#head)
     lessor.moved(this)
     return true
+  }
+
+  /** What was cancelled, at its deadline or by the host, is not completed, whatever its handler says. */
+  #judged(answer: Answer, reason: LanewayError | undefined): Answer {
+    if (reason === undefined) return answer
+    if (reason.code === 'DEADLINE_EXCEEDED') return failed(reason)
+    const isByHost = this.#cancelled.has(numberOf(this.#head.id))
+    return isByHost && answer.error === undefined ? failed(reason) : answer
   }
 
   #giveBack(): void {

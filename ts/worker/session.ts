@@ -4,6 +4,7 @@
  */
 import { type ClientDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
 import {
+  CAPABILITY_OUTPUTS,
   CONTRACT_VERSION,
   numberOf,
   type v1,
@@ -56,6 +57,7 @@ export class Session implements Lessor {
   #announceEnd: (end: SessionEnd) => void = () => undefined
   #heartbeats: NodeJS.Timeout | undefined
   #closing: NodeJS.Timeout | undefined
+  #takesOutputs = false
   #isWelcome = false
   #isDraining = false
   #isClosed = false
@@ -83,6 +85,10 @@ export class Session implements Lessor {
 
   get isDraining(): boolean {
     return this.#isDraining
+  }
+
+  get takesOutputs(): boolean {
+    return this.#takesOutputs
   }
 
   deadlineOf(lease: v1.Lease.$Properties): number {
@@ -147,6 +153,7 @@ export class Session implements Lessor {
   #onWelcome(welcome: v1.Welcome.$Properties): void {
     if (this.#isWelcome) return
     this.#isWelcome = true
+    this.#takesOutputs = welcome.capabilities?.includes(CAPABILITY_OUTPUTS) ?? false
     this.#onHeartbeatReply(welcome)
     this.#silence.allow(welcome.heartbeatTimeoutMs ?? 0)
     this.#heartbeats = setInterval(() => this.#heartbeat(), welcome.heartbeatIntervalMs ?? 0)

@@ -72,7 +72,7 @@ export const cancelling: readonly Case[] = [
     },
   },
   {
-    title: 'cancel: later leases of a run are not started, whatever is cancelled besides and however its head ends',
+    title: 'cancel: a handler that ends well all the same has failed, and the later leases of its run are not started',
     async play(scene) {
       const { session } = await scene.open()
       const orders = { ignoreCancelMs: 500 }
@@ -83,7 +83,7 @@ export const cancelling: readonly Case[] = [
       for (const [head] of runs) await scene.event('start', head)
       for (const run of runs) session.cancel(run)
       for (const [head, later] of runs) {
-        await session.settlementOf(head)
+        assert.is((await session.settlementOf(head)).status, Status.STATUS_FAILED)
         await session.until(() => (session.free === 32 ? true : undefined))
         assert.not(scene.events().includes(`start ${later}`))
       }

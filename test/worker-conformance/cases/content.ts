@@ -67,6 +67,19 @@ export const content: readonly Case[] = [
     },
   },
   {
+    title: 'where the host takes no outputs, sending is a failure, and the later leases of the run are forgotten',
+    async play(scene) {
+      const { session } = await scene.open({ capabilities: [] })
+      const [run = [], other = []] = session.lease([[{ orders: { output: { topic: 'out', value: 'v' } } }, {}], [{}]])
+      const { status, outputs, error } = await session.settlementOf(run[0])
+      assert.is(status, Status.STATUS_FAILED)
+      assert.match(error?.code ?? '', /not.?transactional/i)
+      assert.equal(outputs ?? [], [])
+      await session.settlementOf(other[0])
+      assert.not(scene.events().includes(`start ${run[1]}`))
+    },
+  },
+  {
     title: 'outputs of an attempt that fails are not sent',
     async play(scene) {
       const { session } = await scene.open()

@@ -8,7 +8,7 @@ async def score(message: Message, context: Context) -> None:
 Worker(handlers={"score": score}).run()
 """
 
-from laneway_worker.context import Context, LeaseLost
+from laneway_worker.context import Context, LeaseLost, NotTransactional
 from laneway_worker.credentials import Tls
 from laneway_worker.function_server import FunctionServer, serve_function
 from laneway_worker.handlers import Handler
@@ -27,6 +27,7 @@ __all__ = [
     "HostUnreachable",
     "LeaseLost",
     "Message",
+    "NotTransactional",
     "Retry",
     "Tls",
     "Worker",

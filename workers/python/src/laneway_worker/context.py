@@ -16,15 +16,34 @@ class LeaseLost(Exception):
     """A handler went on with a message that is not its own any more."""
 
 
+class NotTransactional(Exception):
+    """A handler sends, and its host has no transactions."""
+
+
 class Context:
     """One attempt of one message. Coroutines are cancelled with `asyncio.CancelledError`; plain functions look at
     `cancelled`, because a thread cannot be stopped from outside.
     """
 
-    __slots__ = ("_is_lost", "_outputs", "attempt", "cancelled", "deadline", "first_failed_at", "metadata")
+    __slots__ = (
+        "_is_lost",
+        "_outputs",
+        "_takes_outputs",
+        "attempt",
+        "cancelled",
+        "deadline",
+        "first_failed_at",
+        "metadata",
+    )
 
     def __init__(
-        self, *, attempt: int, first_failed_at: int | None, deadline: float, metadata: Mapping[str, str]
+        self,
+        *,
+        attempt: int,
+        first_failed_at: int | None,
+        deadline: float,
+        metadata: Mapping[str, str],
+        takes_outputs: bool,
     ) -> None:
         self.attempt = attempt
         """1 for the first."""
@@ -37,6 +56,7 @@ class Context:
         self.cancelled = threading.Event()
         """Set when the handler is to end: its lease has ended, the host has cancelled it or is lost, or the worker ends."""
         self._outputs: list[contract.Output] = []
+        self._takes_outputs = takes_outputs
         self._is_lost = False
 
     @property
@@ -62,11 +82,12 @@ class Context:
         partition: int | None = None,
         timestamp: int | None = None,
     ) -> None:
-        """Produces a record exactly once: it becomes visible in the transaction that settles this message. Where the host
-        is not transactional, it takes the attempt for failed. Text is UTF-8; `timestamp` is in ms since the epoch (default:
-        now); without a `partition` the key decides.
+        """Produces a record exactly once: it becomes visible in the transaction that settles this message, and not at
+        all when this attempt fails. Only where the host has the option `transactional`. Text is UTF-8; `timestamp` is in ms
+        since the epoch (default: now); without a `partition` the key decides.
 
-        Raises LeaseLost where the handler has ended or its host is lost, ValueError or TypeError for an impossible record.
+        Raises NotTransactional; LeaseLost where the handler has ended or its host is lost; ValueError or TypeError for an
+        impossible record.
         """
         if not isinstance(topic, str) or topic == "":
             raise ValueError("topic: must be a name")
@@ -80,6 +101,8 @@ class Context:
         )
         if self._is_lost:
             raise LeaseLost("the handler of this message has ended, or its host is lost")
+        if not self._takes_outputs:
+            raise NotTransactional("the host has no option transactional")
         self._outputs.append(output)
 
     def _lose(self) -> list[contract.Output]:

@@ -118,6 +118,8 @@ class _Functions:
             first_failed_at=request.first_failed_at_ms if request.HasField("first_failed_at_ms") else None,
             deadline=time.monotonic() + (_NO_DEADLINE_S if remaining is None else remaining),
             metadata=request.message.metadata,
+            # The host says so where it does not.
+            takes_outputs=True,
         )
         message = message_from(request.topic, request.partition, request.message)
         try:

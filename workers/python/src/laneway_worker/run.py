@@ -29,6 +29,10 @@ class Lessor(Protocol):
     def is_draining(self) -> bool:
         """Nothing new starts."""
 
+    @property
+    def takes_outputs(self) -> bool:
+        """Handlers may send."""
+
     def deadline_of(self, lease: contract.Lease) -> float:
         """By the worker's clock, when the lease ends."""
 
@@ -128,6 +132,7 @@ class Run:
             first_failed_at=lease.first_failed_at_ms if lease.HasField("first_failed_at_ms") else None,
             deadline=self.deadline_ms / 1000,
             metadata=lease.message.metadata,
+            takes_outputs=self._lessor.takes_outputs,
         )
         message = message_from(self._topic, self._partition, lease.message)
         try:
@@ -150,7 +155,13 @@ class Run:
         if done.cancelled():
             return self._end(failed(asyncio.CancelledError("the handler has cancelled itself")))
         error = done.exception() or wrong_result(done.result())
-        self._end(completed(outputs) if error is None else failed(error))
+        if error is not None:
+            self._end(failed(error))
+        elif cut is not None and self._head.id in self._cancelled:
+            # What the host has cancelled is not completed, whatever its handler says.
+            self._end(cut_short(*cut))
+        else:
+            self._end(completed(outputs))
 
     def _end(self, answer: contract.Settlement) -> None:
         """The head has ended."""

@@ -68,6 +68,7 @@ class Session:
         self._silence: SilenceWatch | None = None
         self._heartbeats: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
+        self._takes_outputs = False
         self._is_welcome = False
         self._is_draining = False
         self._is_closed = False
@@ -93,6 +94,10 @@ class Session:
     @property
     def is_draining(self) -> bool:
         return self._is_draining
+
+    @property
+    def takes_outputs(self) -> bool:
+        return self._takes_outputs
 
     def deadline_of(self, lease: contract.Lease) -> float:
         return self._clock.to_worker_time(lease.deadline_ms)
@@ -172,6 +177,7 @@ class Session:
         if self._is_welcome:
             return
         self._is_welcome = True
+        self._takes_outputs = _contract.OUTPUTS in welcome.capabilities
         self._clock.read(welcome.sent_at_ms, welcome.host_time_ms)
         if self._silence is not None:
             self._silence.allow(welcome.heartbeat_timeout_ms / 1000)

@@ -3,3 +3,5 @@
 WORK = "/laneway.worker.v1.WorkerService/Work"
 CALL = "/laneway.worker.v1.FunctionService/Call"
 VERSION = 1
+OUTPUTS = "outputs"
+"""A host's capability: settlements may bring outputs along."""
