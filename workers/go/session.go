@@ -48,6 +48,9 @@ type session struct {
 	emptied    chan struct{}
 }
 
+// errEnded is a host that has closed the stream without a fault.
+var errEnded = errors.New("the host has ended the stream")
+
 // connect opens the stream, says hello and waits for the welcome. ctx only ends the waiting: a session that is welcome is
 // drained by run.
 func connect(ctx context.Context, w *Worker, connection *grpc.ClientConn) (*session, error) {
@@ -125,8 +128,7 @@ func (s *session) hello() *workerpb.WorkRequest {
 	return &workerpb.WorkRequest{Kind: &workerpb.WorkRequest_Hello{Hello: hello}}
 }
 
-// run serves the session, which drains when ctx ends. It returns why the session has ended: io.EOF where the host has closed
-// the stream.
+// run serves the session, which drains when ctx ends. It returns why the session has ended.
 func (s *session) run(ctx context.Context) error {
 	s.silence = time.AfterFunc(s.silenceTimeout, func() { s.end(ErrHostLost) })
 	defer s.silence.Stop()
@@ -144,6 +146,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.end(ErrHostLost)
 	<-sent
+	if errors.Is(err, io.EOF) {
+		return errEnded
+	}
 	return err
 }
 
