@@ -2,7 +2,7 @@
  * Static checks of everything that is checked in; each counts as one in the closing line.
  *
  *   npm run check                    all
- *   npm run check -- --only types    types | biome | clang-format | clang-tidy
+ *   npm run check -- --only types    types | biome | clang-format | clang-tidy | go
  *   npm run lint                     all but types
  *   npm run format                   writes what biome and clang-format would change
  *
@@ -11,6 +11,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { checkGo } from './run/go.mjs'
 import { show } from './run/show.mjs'
 import { asOne, Tally } from './run/tally.mjs'
 import { capture, jobs } from './setup/command.mjs'
@@ -31,6 +32,7 @@ const checks = {
     fix: () => clangTool('clang-format', ['-i', ...nativeFiles(/\.(cc|c|h)$/)]),
   },
   'clang-tidy': { check: clangTidy },
+  go: { check: checkGo },
 }
 const biome = inModules('@biomejs', 'biome', 'bin', 'biome')
 

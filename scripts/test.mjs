@@ -3,6 +3,7 @@
  *
  *   npm test -- --only native        C++ unit tests and the simulation
  *   npm test -- --only ts            TypeScript without a broker
+ *   npm test -- --only go            workers in Go, where there is Go
  *   npm test -- --only contract      the engine contract suite, against every engine
  *   npm test -- --only integration   on a real broker, where Java and Maven are present
  *   npm test -- --only limits        memory, network, event loop and clean-up at scale (not in a plain `npm test`: minutes)
@@ -15,13 +16,14 @@ import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CPP_TEST_PROGRAMS, runGoogleTest, runSimulation } from './run/cpp-tests.mjs'
+import { runGoTests } from './run/go.mjs'
 import { Tally } from './run/tally.mjs'
 import { findTestFiles, runUvuFile } from './run/uvu-tests.mjs'
 import { buildDir } from './setup/paths.mjs'
 import { setUpOrExit } from './setup.mjs'
 
-const PARTS = ['native', 'ts', 'contract', 'integration', 'limits', 'packaging']
-const DEFAULT_PARTS = ['native', 'ts', 'contract', 'integration']
+const PARTS = ['native', 'go', 'ts', 'contract', 'integration', 'limits', 'packaging']
+const DEFAULT_PARTS = ['native', 'go', 'ts', 'contract', 'integration']
 const DEADLINE_MS = {
   ts: 2 * 60_000,
   contract: 5 * 60_000,
@@ -71,6 +73,8 @@ if (values.only.includes('native') && positionals.length === 0) {
     await tally.add(title, () => runSimulation(binDir, Number(values.seeds)))
   }
 }
+
+if (values.only.includes('go') && positionals.length === 0) await tally.add('workers in Go', runGoTests)
 
 const files = ['test', 'bench', 'chaos']
   .flatMap((folder) => findTestFiles(join(compiledDir, folder)))
