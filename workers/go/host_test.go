@@ -22,7 +22,7 @@ const patience = 20 * time.Second
 
 type host struct {
 	workerpb.UnimplementedWorkerServiceServer
-	t        *testing.T
+	t        testing.TB
 	address  string
 	streams  chan *stream
 	refusal  error
@@ -32,7 +32,7 @@ type host struct {
 
 func nowMs() float64 { return float64(time.Now().UnixMicro()) / 1000 }
 
-func newHost(t *testing.T) *host {
+func newHost(t testing.TB) *host {
 	h := &host{
 		t:        t,
 		address:  "unix:" + filepath.Join(t.TempDir(), "host.sock"),
@@ -53,7 +53,7 @@ func newHost(t *testing.T) *host {
 
 // stream is one worker as the host sees it.
 type stream struct {
-	t        *testing.T
+	t        testing.TB
 	grpc     workerpb.WorkerService_WorkServer
 	hello    *workerpb.Hello
 	metadata metadata.MD
@@ -199,7 +199,7 @@ func (s *stream) expect(lease uint64, status workerpb.Status) *workerpb.Settleme
 	return settlement
 }
 
-func next[T any](t *testing.T, what string, from <-chan T) T {
+func next[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case value := <-from:
