@@ -14,19 +14,21 @@ import (
 // Why a handler's context has ended: see [context.Cause].
 var (
 	// ErrLeaseExpired says that the message's time is up: the host may give it to another worker.
-	ErrLeaseExpired = errors.New("laneway: the lease has reached its deadline")
+	ErrLeaseExpired error = &namedError{codeDeadlineExceeded, "laneway: the lease has reached its deadline"}
 	// ErrCancelled says that the host wants the message back, e.g. because its partition went to another consumer.
-	ErrCancelled = errors.New("laneway: the host has cancelled the message")
+	ErrCancelled error = &namedError{codeCancelled, "laneway: the host has cancelled the message"}
 	// ErrHostLost says that the host cannot be heard any more, or has gone.
-	ErrHostLost = errors.New("laneway: the host is lost")
+	ErrHostLost error = &namedError{"LEASE_LOST", "laneway: the host is lost"}
 	// ErrDrainTimeout says that the worker stops, and has waited as long as it may.
-	ErrDrainTimeout = errors.New("laneway: the worker stops and waits no longer")
+	ErrDrainTimeout error = &namedError{codeCancelled, "laneway: the worker stops and waits no longer"}
 )
 
 // Errors of [Send].
 var (
 	// ErrNotInHandler says that the context is not a handler's, or that the handler has ended.
 	ErrNotInHandler = errors.New("laneway: not in a handler that runs")
+	// ErrNotTransactional says that the host has no option `transactional`.
+	ErrNotTransactional error = &namedError{"NOT_TRANSACTIONAL", "laneway: the host takes no records from handlers"}
 	// ErrNoTopic says that a record has no topic.
 	ErrNoTopic = errors.New("laneway: a record needs a topic")
 )
@@ -36,6 +38,7 @@ type delivery struct {
 	attempt       uint32
 	firstFailedAt *int64
 	metadata      map[string]string
+	takesOutputs  bool
 
 	mu       sync.Mutex
 	hasEnded bool
@@ -94,11 +97,14 @@ func metadataOf(ctx context.Context, name string) string {
 // Send has the host produce a record in the transaction that settles this message, and not at all when this attempt fails.
 // The host needs the option `transactional`. The record's bytes must not be changed afterwards.
 //
-// It returns [ErrNotInHandler] or [ErrNoTopic].
+// It returns [ErrNotInHandler], [ErrNotTransactional] or [ErrNoTopic].
 func Send(ctx context.Context, record Record) error {
 	d := deliveryOf(ctx)
 	if d == nil {
 		return ErrNotInHandler
+	}
+	if !d.takesOutputs {
+		return ErrNotTransactional
 	}
 	if record.Topic == "" {
 		return ErrNoTopic

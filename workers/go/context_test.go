@@ -116,6 +116,20 @@ func TestWhatIsSentGoesWithTheSettlement(t *testing.T) {
 	}
 }
 
+func TestAHostThatTakesNoRecordsGetsNone(t *testing.T) {
+	h := newHost(t)
+	h.welcome.Capabilities = nil
+	h.start(obeying(func(ctx context.Context, _ *worker.Message) error {
+		return worker.Send(ctx, worker.Record{Topic: "scores"})
+	}))
+	s := h.connected()
+	s.give(time.Minute, 1)
+	settlement := s.expect(1, failed)
+	if settlement.GetError().GetCode() != "NOT_TRANSACTIONAL" || len(settlement.GetOutputs()) != 0 {
+		t.Errorf("got %v", settlement)
+	}
+}
+
 func TestAFailedAttemptSendsNothing(t *testing.T) {
 	h := newHost(t)
 	h.start(obeying(func(ctx context.Context, _ *worker.Message) error {

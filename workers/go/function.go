@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/laneway-dev/laneway/workers/go/internal/workerpb"
 	"google.golang.org/grpc"
@@ -24,8 +25,10 @@ type FunctionOptions struct {
 	Handlers map[string]Handler
 	// Concurrency is how many handlers run at once for one host; more calls wait. Default: 64.
 	Concurrency int
-	// MaxMessageBytes is the largest call that is taken. Default: 4 MiB.
+	// MaxMessageBytes is the largest message (key, value and headers) that is taken. Default: 16 MiB.
 	MaxMessageBytes int
+	// DrainTimeout is how long calls may go on once the context has ended, before theirs end too. Default: 25 s.
+	DrainTimeout time.Duration
 	// Token is the bearer token that callers must have. Default: none.
 	Token string
 	// TLS is needed where the listener is neither a Unix socket nor on loopback.
@@ -34,7 +37,11 @@ type FunctionOptions struct {
 	AllowPlaintext bool
 }
 
-const defaultMaxCallBytes = 4 << 20
+const (
+	defaultMaxCallBytes = 16 << 20
+	// callOverheadBytes is for what a call has besides its message.
+	callOverheadBytes = 1 << 20
+)
 
 // ServeFunction serves simple functions: the host dials them, with callFunction(), and calls once for each message, so that
 // anything that balances gRPC calls can stand between the two. It closes the listener, and returns once ctx has ended and the
@@ -42,20 +49,25 @@ const defaultMaxCallBytes = 4 << 20
 func ServeFunction(ctx context.Context, listener net.Listener, options FunctionOptions) error {
 	setDefault(&options.Concurrency, defaultConcurrency)
 	setDefault(&options.MaxMessageBytes, defaultMaxCallBytes)
+	setDefault(&options.DrainTimeout, defaultDrainTimeout)
 	if err := options.check(listener.Addr()); err != nil {
 		listener.Close()
 		return err
 	}
 	serverOptions := []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(uint32(options.Concurrency)),
-		grpc.MaxRecvMsgSize(options.MaxMessageBytes),
+		grpc.MaxRecvMsgSize(options.MaxMessageBytes + callOverheadBytes),
 	}
 	if options.TLS != nil {
 		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(options.TLS)))
 	}
 	server := grpc.NewServer(serverOptions...)
 	workerpb.RegisterFunctionServiceServer(server, &functions{options: options})
-	stopWaiting := context.AfterFunc(ctx, server.GracefulStop)
+	stopWaiting := context.AfterFunc(ctx, func() {
+		patience := time.AfterFunc(options.DrainTimeout, server.Stop)
+		defer patience.Stop()
+		server.GracefulStop()
+	})
 	defer stopWaiting()
 	return server.Serve(listener)
 }
@@ -66,6 +78,8 @@ func (o FunctionOptions) check(address net.Addr) error {
 		return &OptionError{"Handlers", "must have at least one"}
 	case o.Concurrency < 1 || o.Concurrency > math.MaxUint32:
 		return &OptionError{"Concurrency", "must be at least 1 and fit 32 bits"}
+	case o.DrainTimeout < 0:
+		return &OptionError{"DrainTimeout", "must not be negative"}
 	case o.MaxMessageBytes < 1:
 		return &OptionError{"MaxMessageBytes", "must be at least 1"}
 	case o.TLS == nil && !o.AllowPlaintext && address.Network() != "unix" && !isPrivate(address.String()):
@@ -93,6 +107,7 @@ func (f *functions) Call(ctx context.Context, call *workerpb.CallRequest) (*work
 		attempt:       call.GetAttempt(),
 		firstFailedAt: call.FirstFailedAtMs,
 		metadata:      call.GetMessage().GetMetadata(),
+		takesOutputs:  true, // The host says so where it does not.
 	}
 	// On a goroutine of its own, because a handler may end it, and the server would wait for an answer for ever.
 	answer := make(chan *workerpb.Settlement, 1)

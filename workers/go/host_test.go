@@ -37,7 +37,7 @@ func newHost(t testing.TB) *host {
 		t:        t,
 		address:  "unix:" + filepath.Join(t.TempDir(), "host.sock"),
 		streams:  make(chan *stream, 16),
-		welcome:  &workerpb.Welcome{ContractVersion: 1, HeartbeatIntervalMs: 100, HeartbeatTimeoutMs: 60_000},
+		welcome:  &workerpb.Welcome{ContractVersion: 1, HeartbeatIntervalMs: 100, HeartbeatTimeoutMs: 60_000, Capabilities: []string{"outputs"}},
 		hostTime: nowMs,
 	}
 	listener, err := net.Listen("unix", h.address[len("unix:"):])

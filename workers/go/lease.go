@@ -138,6 +138,7 @@ func (s *session) step(r *run) bool {
 		attempt:       l.wire.GetAttempt(),
 		firstFailedAt: l.wire.FirstFailedAtMs,
 		metadata:      l.wire.GetMessage().GetMetadata(),
+		takesOutputs:  s.takesOutputs,
 	}
 	goesOn := false
 	attempt(ctx, d, r.handler, message, func(settlement *workerpb.Settlement) {
@@ -170,6 +171,10 @@ func (s *session) finish(l *lease, settlement *workerpb.Settlement) bool {
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return false // The lease is not this worker's any more.
+	}
+	if l.isCancelled && settlement.GetStatus() == workerpb.Status_STATUS_COMPLETED {
+		// The host would take it for one that was sent before its Cancel came.
+		settlement = settlementOf(ErrCancelled)
 	}
 	settlement.Lease = l.id
 	s.outbox.settle(settlement)

@@ -224,6 +224,24 @@ func TestCancelEndsAHandlerAndGivesBackWhatWaits(t *testing.T) {
 	s.sync(91) // Nothing more of that run: the next answer is another's.
 }
 
+func TestWhatTheHostHasCancelledIsNeverCompleted(t *testing.T) {
+	h, g := newHost(t), newGate()
+	h.start(obeying(func(_ context.Context, m *worker.Message) error {
+		g.started <- m.Offset
+		return <-g.goOn
+	}))
+	s := h.connected()
+	s.give(time.Minute, 1, 2)
+	next(t, "a start", g.started)
+	s.cancel(1)
+	s.sync(90)
+	g.goOn <- nil
+	if settlement := s.expect(1, failed); settlement.GetError().GetCode() != "CANCELLED" {
+		t.Errorf("got %v", settlement)
+	}
+	s.sync(91) // Nothing more of that run.
+}
+
 func TestCancelGivesBackARunThatWaitsForAHandler(t *testing.T) {
 	h, g := newHost(t), newGate()
 	options := obeying(g.handle)

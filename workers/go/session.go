@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,9 @@ const (
 	goodbyeTimeout = 5 * time.Second
 )
 
+// capabilityOutputs is what a host calls it that it takes outputs.
+const capabilityOutputs = "outputs"
+
 // session is one stream to the host: what the worker holds by it, and how it ends.
 //
 // Goroutines: one receives (run), one sends (send), and one for each run of leases (handle). Only `mu` is locked while
@@ -36,6 +40,8 @@ type session struct {
 	ctx       context.Context
 	end       context.CancelCauseFunc
 	heartbeat time.Duration
+	// takesOutputs: the host has said that handlers may send.
+	takesOutputs bool
 	// silence ends the session when the host has not been heard for heartbeat_timeout_ms.
 	silence        *time.Timer
 	silenceTimeout time.Duration
@@ -105,6 +111,7 @@ func (s *session) greet(connection *grpc.ClientConn) error {
 	if welcome.GetHeartbeatIntervalMs() == 0 || welcome.GetHeartbeatTimeoutMs() == 0 {
 		return status.Error(codes.FailedPrecondition, "the host's welcome has no heartbeat")
 	}
+	s.takesOutputs = slices.Contains(welcome.GetCapabilities(), capabilityOutputs)
 	s.clock.observe(welcome.GetSentAtMs(), welcome.GetHostTimeMs())
 	s.heartbeat = time.Duration(welcome.GetHeartbeatIntervalMs()) * time.Millisecond
 	s.silenceTimeout = time.Duration(welcome.GetHeartbeatTimeoutMs()) * time.Millisecond

@@ -184,12 +184,17 @@ func codeOf(err error) string {
 	return codeUnnamed
 }
 
-func unknownHandler(name string) error {
-	return &namedError{code: codeUnknownHandler, text: fmt.Sprintf("this worker has no handler %q", name)}
-}
-
+// namedError is an error of this package, with its code in the contract.
 type namedError struct{ code, text string }
 
-func (e *namedError) Error() string   { return e.text }
-func (e *namedError) Code() string    { return e.code }
-func (e *namedError) Retriable() bool { return false }
+func (e *namedError) Error() string { return e.text }
+func (e *namedError) Code() string  { return e.code }
+
+// finalError is one that another attempt cannot help.
+type finalError struct{ namedError }
+
+func (e *finalError) Retriable() bool { return false }
+
+func unknownHandler(name string) error {
+	return &finalError{namedError{codeUnknownHandler, fmt.Sprintf("this worker has no handler %q", name)}}
+}

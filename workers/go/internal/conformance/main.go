@@ -57,7 +57,7 @@ func serve(ctx context.Context, address string, handlers map[string]worker.Handl
 	if err != nil {
 		return err
 	}
-	return worker.ServeFunction(ctx, listener, worker.FunctionOptions{Handlers: handlers})
+	return worker.ServeFunction(ctx, listener, worker.FunctionOptions{Handlers: handlers, Token: os.Getenv("LANEWAY_WORKER_TOKEN")})
 }
 
 // numberFrom is 0 where the environment does not say.
