@@ -156,7 +156,7 @@ export class FunctionServer implements AsyncDisposable {
         handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       },
       (socket) => injector.injectConnection(socket),
-      (error) => config.logger.warn('a host could not be connected', { error }),
+      config.logger,
     )
     return new FunctionServer(server, listener, functions)
   }
