@@ -353,6 +353,35 @@ test('outputs are kept with their message; where that is not possible, the attem
   assert.is(codeOf(host, 1), 'NOT_TRANSACTIONAL')
 })
 
+test('where the host cannot take what a worker has completed, the lane opens when the worker has stopped going on', async () => {
+  await using scripted = await ScriptedEngine.start({}, (host) => {
+    host.isTransactional = true
+  })
+  const { host, address } = scripted
+  const worker = await greeted(address)
+  host.offer(runOf(0, 1, 2, 3))
+  const [first, second, third] = await worker.leased(3)
+  worker.settle(first?.id ?? 0, Status.STATUS_COMPLETED, { outputs: [{ topic: '' }] })
+  await worker.until(() => worker.cancelled.length > 0)
+  assert.equal(worker.cancelled, [second?.id, third?.id])
+  assert.equal(host.settled, [])
+  worker.settle(second?.id ?? 0)
+  worker.settle(third?.id ?? 0)
+  await host.settledCount(1)
+  assert.equal(settled(host), [[1, RETRIED]])
+  assert.is(codeOf(host), 'RECORD_INVALID')
+})
+
+test('a message that has failed goes to a worker alone', async () => {
+  await using scripted = await ScriptedEngine.start()
+  const { host, address } = scripted
+  const worker = await greeted(address)
+  host.offer({ partition: 0, messages: [{ offset: 1, attempt: 2 }, { offset: 2 }] })
+  await worker.leased(1)
+  await host.settledCount(1)
+  assert.equal(settled(host), [[2, RELEASED]])
+})
+
 test('a worker that cancels its stream is lost like any other', async () => {
   await using scripted = await ScriptedEngine.start({ leaseTimeout: 10 })
   const worker = await greeted(scripted.address)

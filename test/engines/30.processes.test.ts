@@ -101,13 +101,7 @@ test('a child that is killed while it holds a run: one failed attempt, the rest 
     [[1, RETRIED]],
   )
   assert.is((host.decisions[0]?.error as LanewayError | undefined)?.code, 'WORKER_LOST')
-  host.offer({
-    partition: 0,
-    messages: [
-      { offset: 1, attempt: 2 },
-      { offset: 2, attempt: 2 },
-    ],
-  })
+  host.offer({ partition: 0, messages: [{ offset: 1, attempt: 2 }] }, runOf(0, 2))
   await host.settledCount(3)
   assert.equal(
     host.settled.slice(1).map(({ slot, outcome }) => [slot, outcome]),

@@ -4,7 +4,7 @@
  *
  *   obey          completes what it gets
  *   slow          completes what it gets, one after the other, 2 ms each
- *   die-first     kills itself while it holds its first lease, if attempt is 1; completes the rest
+ *   die-first     kills itself in the first attempt of the message with offset 1; completes the rest
  *   hang          takes and never answers, though it lives
  *   freeze        stops: no heartbeats, no answers
  *   stay          completes what it gets, and ignores SIGTERM and the end of its stream
@@ -30,7 +30,7 @@ if (behaviour === 'stay') process.on('SIGTERM', () => note('ignored'))
 const worker = new HandWorker(address, { token })
 let last = Promise.resolve()
 worker.onLease = (lease) => {
-  const { id, attempt } = lease
+  const { id, offset, attempt } = lease
   if (behaviour === 'slow') {
     last = last.then(async () => {
       note('start', lease)
@@ -41,7 +41,7 @@ worker.onLease = (lease) => {
     return
   }
   note('start', lease)
-  if (behaviour === 'die-first' && attempt === 1) process.kill(process.pid, 'SIGKILL')
+  if (behaviour === 'die-first' && offset === 1 && attempt === 1) process.kill(process.pid, 'SIGKILL')
   if (behaviour === 'freeze' && attempt === 1) process.kill(process.pid, 'SIGSTOP')
   if (behaviour === 'hang') return
   note('end', lease)

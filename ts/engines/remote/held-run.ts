@@ -6,6 +6,12 @@ import type { MessageBatch } from '../../message-batch.js'
 import type { Place } from '../settler.js'
 import type { Session } from './session.js'
 
+/** A message of a run that has failed although its worker believes otherwise. */
+export interface Refused {
+  readonly index: number
+  readonly error: Error
+}
+
 export class HeldRun {
   readonly session: Session
   readonly batch: MessageBatch
@@ -15,6 +21,7 @@ export class HeldRun {
   readonly #beginsAtMs: number
   readonly #timeoutMs: number
   #head: number
+  #refused: Refused | undefined
   /** Its head ran longer than it may: it has failed, whatever the worker says. */
   isTimedOut = false
   /** Its partition is not this member's any more. */
@@ -67,9 +74,21 @@ export class HeldRun {
     return Array.from({ length: this.#end - this.#head }, (_, i) => this.headLease + i)
   }
 
+  /** The one before the head, where it has failed although its worker has completed it. */
+  get refused(): Refused | undefined {
+    return this.#refused
+  }
+
   /** The head has ended; false where it was the last one. */
   advance(): boolean {
     this.#head += 1
+    this.isTimedOut = false
     return this.#head < this.#end
+  }
+
+  /** The same, where the host cannot take what the worker has done: it fails once the worker has stopped going on. */
+  refuse(error: Error): void {
+    this.#refused = { index: this.#head, error }
+    this.advance()
   }
 }

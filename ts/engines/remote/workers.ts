@@ -239,12 +239,13 @@ export class Workers implements SessionOwner {
   }
 
   #settle(run: HeldRun, settlement: v1.Settlement.$Properties): void {
-    if (settlement.status === STATUS_RELEASED) {
+    if (settlement.status === STATUS_RELEASED || run.refused !== undefined) {
       this.#end(run)
       return
     }
     const failure = this.#failureOf(run, settlement)
     if (failure === undefined) this.#complete(run)
+    else if (settlement.status === STATUS_COMPLETED) this.#refuse(run, failure)
     else this.#end(run, failure)
   }
 
@@ -254,8 +255,22 @@ export class Workers implements SessionOwner {
     return run.isTimedOut ? this.#timeout() : errorOf(settlement)
   }
 
+  /** Its worker has gone on with the run: the lane opens when that has stopped, and the message has failed then. */
+  #refuse(run: HeldRun, failure: Error): void {
+    if (run.head + 1 === run.end) {
+      this.#end(run, failure)
+      return
+    }
+    run.session.forget([run.headLease])
+    this.#overdue.end(run)
+    run.refuse(failure)
+    this.#attempts.begin(run)
+    run.session.cancel(run.leases, failure.message)
+  }
+
   #complete(run: HeldRun): void {
     run.session.forget([run.headLease])
+    this.#overdue.end(run)
     this.#settler.settle(run.batch, run.head, Outcome.Completed)
     if (run.advance()) {
       this.#attempts.begin(run)
@@ -290,11 +305,12 @@ export class Workers implements SessionOwner {
     this.#attempts.end(run)
     this.#overdue.end(run)
     this.#runs.delete(run)
-    const { batch, head, end, place } = run
-    if (error === undefined || run.isFenced) {
-      this.#settler.settle(batch, head, Outcome.Released)
-    } else if (this.#settler.failed(error, batch, head, place) && head + 1 < end) {
-      this.#settler.settle(batch, head + 1, Outcome.Released)
+    const { batch, end, place } = run
+    const { index, error: reason } = run.refused ?? { index: run.head, error }
+    if (reason === undefined || run.isFenced) {
+      this.#settler.settle(batch, index, Outcome.Released)
+    } else if (this.#settler.failed(reason, batch, index, place) && index + 1 < end) {
+      this.#settler.settle(batch, index + 1, Outcome.Released)
     }
   }
 
