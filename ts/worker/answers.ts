@@ -3,6 +3,7 @@
  * user's error says is cut where it is long, so that no settlement is too large to be sent.
  */
 import { v1 } from '../contracts/worker-contract.js'
+import { LanewayError } from '../errors.js'
 import { outcomeOf } from '../outcomes.js'
 
 const { Status } = v1
@@ -45,12 +46,17 @@ function stackOf(thrown: unknown): string {
   return stacks.join('\ncaused by: ').slice(0, MAX_STACK_LENGTH)
 }
 
-function envelopeOf(thrown: unknown): v1.Error.$Properties {
+/** Of laneway's own errors only a true one says something: false is what they have where nobody knows. */
+function retriableOf(thrown: unknown): boolean | null {
   const retriable = field(thrown, 'retriable')
+  return typeof retriable === 'boolean' && (retriable || !LanewayError.is(thrown)) ? retriable : null
+}
+
+function envelopeOf(thrown: unknown): v1.Error.$Properties {
   return {
     code: codeOf(thrown).slice(0, MAX_CODE_LENGTH),
     message: (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, MAX_MESSAGE_LENGTH),
-    retriable: typeof retriable === 'boolean' ? retriable : null,
+    retriable: retriableOf(thrown),
     details: detailsOf(thrown),
     stack: stackOf(thrown),
   }

@@ -6,6 +6,7 @@
  * ended; one whose session has ended answers nothing, but keeps its place for as long as its handler runs.
  */
 import { numberOf, type v1 } from '../contracts/worker-contract.js'
+import { WorkerError } from '../contracts/worker-error.js'
 import { LanewayError } from '../errors.js'
 import type { Message } from '../ports/engine.js'
 import { isThenable } from '../thenable.js'
@@ -149,9 +150,9 @@ export class Run {
     return new LeasedMessage(this.#options.topic, this.#options.partition, this.#head.message ?? {})
   }
 
-  #unknownHandler(): LanewayError {
+  #unknownHandler(): WorkerError {
     const name = JSON.stringify(this.#options.handlerName)
-    return new LanewayError('HANDLER_UNKNOWN', `this worker has no handler ${name}`, { retriable: false })
+    return new WorkerError(`this worker has no handler ${name}`, { code: 'HANDLER_UNKNOWN', retriable: false })
   }
 
   #await(result: PromiseLike<unknown>): void {
