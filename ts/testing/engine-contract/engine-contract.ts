@@ -93,8 +93,15 @@ export function engineContract(contract: EngineContract): ContractCase[] {
   ]
   return cases.map(({ name, partitions = 1, play }) => {
     const run = async () => {
-      await using scene = new Scene(contract, { partitions })
-      await play(scene)
+      const scene = new Scene(contract, { partitions })
+      try {
+        await play(scene)
+      } catch (error) {
+        // What broke first is what is told.
+        await scene.end().catch(() => undefined)
+        throw error
+      }
+      await scene.end()
     }
     return { name, run }
   })

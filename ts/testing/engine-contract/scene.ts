@@ -101,7 +101,7 @@ export class Life {
   }
 }
 
-export class Scene implements AsyncDisposable {
+export class Scene {
   readonly topic = `contract-${randomBytes(4).toString('hex')}`
   readonly produced: Produced[] = []
   readonly #contract: EngineContract
@@ -235,7 +235,8 @@ export class Scene implements AsyncDisposable {
     return Promise.race([promise, late]).finally(() => clearTimeout(timer))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** @throws LanewayError `CONTRACT_BROKEN` where a consumer does not close */
+  async end(): Promise<void> {
     const closing = this.#lives.map(({ consumer }) => consumer.close({ mode: 'abort' }))
     // What cannot be closed has broken its contract before, or does so now: what is left is cleared away all the same.
     const patience = new AbortController()
