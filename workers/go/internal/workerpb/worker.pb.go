@@ -5,7 +5,9 @@
 //
 // 1. The leases of a run are of one lane: handle them one after the other, in their order. Runs are independent.
 // 2. When a lease of a run does not end as COMPLETED, forget the later leases of that run: the host has them back.
-// 3. A lease ends at its deadline. Cancel the handler before it; where it ends later all the same, say so then.
+// 3. A lease ends at its deadline. Cancel the handler before it; where it ends later all the same, say so then. What was
+//    cancelled, at its deadline or by the host, does not end as COMPLETED, whatever its handler says: the later leases of
+//    its run are the host's again.
 // 4. When the stream ends, or the host has been silent for heartbeat_timeout_ms, cancel every handler and forget every
 //    lease. Settlements of a lease that is not the worker's any more change nothing.
 // 5. After Drain: finish what runs, give back (RELEASED) what has not started, close the stream.
@@ -476,7 +478,8 @@ func (x *Hello) GetMaxMessageBytes() uint64 {
 type Welcome struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	ContractVersion uint32                 `protobuf:"varint,1,opt,name=contract_version,json=contractVersion,proto3" json:"contract_version,omitempty"`
-	Capabilities    []string               `protobuf:"bytes,2,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// What the host understands beyond version 1, or takes here: "outputs".
+	Capabilities []string `protobuf:"bytes,2,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// For logs.
 	Session string `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
 	// The worker sends a Heartbeat at least so often.
@@ -1198,7 +1201,8 @@ type Settlement struct {
 	Error *Error `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
 	// RETRY: ms before the next attempt.
 	DelayMs uint32 `protobuf:"varint,4,opt,name=delay_ms,json=delayMs,proto3" json:"delay_ms,omitempty"`
-	// COMPLETED: produced in the transaction that settles the message; refused where the host has none.
+	// COMPLETED: produced in the transaction that settles the message. Only where the host has the capability "outputs": it
+	// refuses them when the worker has gone on with the run already.
 	Outputs       []*Output `protobuf:"bytes,5,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -5,7 +5,9 @@
 //
 // 1. The leases of a run are of one lane: handle them one after the other, in their order. Runs are independent.
 // 2. When a lease of a run does not end as COMPLETED, forget the later leases of that run: the host has them back.
-// 3. A lease ends at its deadline. Cancel the handler before it; where it ends later all the same, say so then.
+// 3. A lease ends at its deadline. Cancel the handler before it; where it ends later all the same, say so then. What was
+//    cancelled, at its deadline or by the host, does not end as COMPLETED, whatever its handler says: the later leases of
+//    its run are the host's again.
 // 4. When the stream ends, or the host has been silent for heartbeat_timeout_ms, cancel every handler and forget every
 //    lease. Settlements of a lease that is not the worker's any more change nothing.
 // 5. After Drain: finish what runs, give back (RELEASED) what has not started, close the stream.
