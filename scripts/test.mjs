@@ -26,7 +26,7 @@ const PARTS = ['native', 'go', 'ts', 'contract', 'integration', 'limits', 'packa
 const DEFAULT_PARTS = ['native', 'go', 'ts', 'contract', 'integration']
 const DEADLINE_MS = {
   ts: 2 * 60_000,
-  contract: 5 * 60_000,
+  contract: 10 * 60_000,
   integration: 10 * 60_000,
   limits: 4 * 60_000,
   packaging: 10 * 60_000,
