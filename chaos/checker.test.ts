@@ -274,6 +274,15 @@ breaks('losses explained', 'a partition is lost, and nothing had silenced its me
   }),
 )
 
+const refusedCommit = (story: Story) =>
+  finish(story.warned(15, 'one', 'MEMBERSHIP_LOST').revoked(15, 'one', 'lost').assigned(16, 'one', 2), 'one', 20, {
+    epoch: 2,
+  })
+holds('a commit that was cut off is refused after a rebalance, and takes the partitions with it', () =>
+  refusedCommit(begun().fault('short-stop', 'one', 11, 14)),
+)
+breaks('losses explained', 'a commit is refused, and nothing had disturbed its member', () => refusedCommit(begun()))
+
 // --- Duplicates --------------------------------------------------------------------------------------------------------
 
 holds(

@@ -30,7 +30,8 @@ export const PROPERTIES = {
   'nothing committed again': 'what was settled and committed does not run again',
   'commit below unsettled': 'neither offset nor gap map of a commit covers what was not completed, nor goes back',
   'knows its losses': 'nothing starts in an epoch that its process knows to be over',
-  'losses explained': 'a partition is lost only where its member could not reach its group for about a session',
+  'losses explained':
+    'a partition is lost only where its member could not reach its group for about a session, or committed late',
   'waits for handlers': 'a revoke in order waits for running handlers until its timeout',
   'no handler forgotten': 'a handler in a worker ends, but where its worker or its process has died',
   'no end by itself': 'no process ends but by a fault, and each ends when it is asked to',

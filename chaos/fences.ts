@@ -109,7 +109,20 @@ export class Fences {
 
   /** Whether the group had reason to go on without the member when it told it so. */
   isExplainedLoss(epoch: Epoch): boolean {
-    return this.#wasSilent(epoch.member, epoch.endedAt)
+    return this.#wasSilent(epoch.member, epoch.endedAt) || this.#hadStaleCommit(epoch)
+  }
+
+  /**
+   * A commit whose answer a disturbance has swallowed is sent again by librdkafka as it was. Where the group has rebalanced
+   * meanwhile, it is refused for its old generation, and librdkafka gives up all that it has in the new one.
+   */
+  #hadStaleCommit({ member, endedAt }: Epoch): boolean {
+    const { sessionTimeoutMs, learningMs, eventMs } = this.#timing
+    const span = { from: endedAt - (sessionTimeoutMs + learningMs) * US_PER_MS, to: endedAt }
+    const warnings = this.#ownership.lives.get(member)?.warnings ?? []
+    const isRefusal = ({ code, mono }: { code: string; mono: number }) =>
+      code === 'MEMBERSHIP_LOST' && Math.abs(mono - endedAt) < eventMs * US_PER_MS
+    return warnings.some(isRefusal) && this.#ownership.disturbances(member, span).length > 0
   }
 
   #wasKilledBefore(older: Epoch, younger: Epoch): boolean {
