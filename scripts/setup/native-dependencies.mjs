@@ -31,7 +31,7 @@ const LIBRDKAFKA_SOURCE = join(nodeModules, '@confluentinc', 'kafka-javascript',
 const ZSTD_SOURCE = join(nodeModules, 'zstd-napi', 'deps', 'zstd', 'lib')
 
 /** Changes when this file builds something else from the same inputs. */
-const RECIPE = 5
+const RECIPE = 6
 
 const CFLAGS = ['-O2', '-g1', '-fPIC', '-fvisibility=hidden', '-fno-omit-frame-pointer']
 const LIBRDKAFKA_OPTIONS = [
@@ -245,6 +245,7 @@ async function buildLibrdkafka(work, result, tlsIsStatic, variant) {
   patchHeaders(join(work, 'src'))
   patchCoordinatorQuery(join(work, 'src'))
   patchOffsetQueries(join(work, 'src'))
+  patchEmptyMetadata(join(work, 'src'))
   const flags = VARIANT_FLAGS[variant]
   const configuration = [
     ...LIBRDKAFKA_OPTIONS,
@@ -319,6 +320,20 @@ function patchOffsetQueries(sources) {
   patch(partition, answer, `        if ${isWaiting}\n${answer}`)
   const asked = '        rd_kafka_toppar_offset_request(rktp, rktp->rktp_query_pos, 0);\n'
   patch(join(sources, 'rdkafka_offset.c'), asked, `        if ${isWaiting}\n${asked}`)
+}
+
+/**
+ * A broker that starts or ends may know of no broker at all, not even of itself. librdkafka then drops all that it knows,
+ * and may stop what would begin anew with the bootstrap servers: the client never connects again
+ * (docs/decisions/0005). An answer without brokers says nothing of them, and what has begun is not stopped.
+ * @param {string} sources
+ */
+function patchEmptyMetadata(sources) {
+  const drops = '        if (!has_learned_brokers) {\n'
+  patch(join(sources, 'rdkafka_metadata.c'), drops, drops.replace(')', ' || md->broker_cnt == 0)'))
+  const stops = '        return rd_kafka_timer_stop(&rk->rk_timers, &rk->rebootstrap_tmr,\n'
+  const hasBegun = 'rd_atomic32_get(&rk->rk_rebootstrap_in_progress)'
+  patch(join(sources, 'rdkafka.c'), stops, `        if (${hasBegun})\n                return 0;\n\n${stops}`)
 }
 
 /**
