@@ -8,7 +8,9 @@ import { type Flaw, flawedEngine } from './flawed-engine.js'
 
 const MESSAGES = 3_000
 /** What waits for an end that never comes is to be found soon. */
-const DEADLINE_MS = 5_000
+const DEADLINE_MS = 10_000
+/** Some flaws are races, or a busy machine breaks something else first: one shows within so many tries. */
+const TRIES = 4
 /** What uvu takes to write its summary. */
 const SUMMARY_MS = 1_000
 
@@ -60,7 +62,14 @@ const findings: readonly (readonly [Flaw, RegExp, RegExp])[] = [
 for (const [flaw, wanted, evidence] of findings) {
   const flawed = caseOf(flaw, wanted)
   test(`an engine that ${flaw} fails "${flawed.name}"`, async () => {
-    assert.match(await violationOf(flawed), evidence)
+    const seen: string[] = []
+    while (seen.length < TRIES && !seen.some((violation) => evidence.test(violation))) {
+      seen.push(await violationOf(flawed))
+    }
+    assert.ok(
+      seen.some((violation) => evidence.test(violation)),
+      seen.join('\n'),
+    )
   })
 }
 

@@ -197,7 +197,7 @@ func TestSettlementsTravelTogether(t *testing.T) {
 	for range runs * length {
 		s.settlement()
 	}
-	if frames := len(s.frames); frames > runs*length/4 {
+	if frames := len(s.frames); frames > runs*length/2 {
 		t.Errorf("%d frames for %d settlements", frames, runs*length)
 	}
 }
