@@ -10,11 +10,12 @@ import { fileURLToPath } from 'node:url'
 import { ParallelConsumer } from 'laneway'
 import { measured } from './engine/engines.js'
 import { benchHandler } from './engine/handler.js'
-import { type EngineOrder, type EngineResult, engineOrder, WARM_UPS } from './engine/order.js'
+import { type EngineOrder, type EngineResult, engineOrder, WARM_UPS, type Work } from './engine/order.js'
 import { descendantsCpuSeconds } from './engine/processes-cpu.js'
 import { endAtDeadline } from './task.js'
 
-const LOOK_MS = 2
+/** A look takes some 80 µs of a thread, and a drain without work takes 100 ms, one with work seconds. */
+const LOOK_MS: Readonly<Record<Work, number>> = { none: 2, spin: 20, wait: 20 }
 /** Of a drain. */
 const UNCOUNTED_SHARE = 0.1
 const producer = fileURLToPath(new URL('./engine/producer.js', import.meta.url))
@@ -36,8 +37,8 @@ function read(consumer: ParallelConsumer): Reading {
   }
 }
 
-async function settled(consumer: ParallelConsumer, count: number): Promise<Reading> {
-  while (consumer.stats().settled < count) await sleep(LOOK_MS)
+async function settled(consumer: ParallelConsumer, count: number, lookMs: number): Promise<Reading> {
+  while (consumer.stats().settled < count) await sleep(lookMs)
   return read(consumer)
 }
 
@@ -50,10 +51,11 @@ async function produce({ brokers, topic, messages }: EngineOrder, perSecond: num
 
 async function work(order: EngineOrder, consumer: ParallelConsumer): Promise<EngineResult> {
   const { load, messages } = order
+  const lookMs = LOOK_MS[order.work]
   // Until then workers start, one after the other; the topic that is followed has one message to begin with.
-  const first = await settled(consumer, load.kind === 'follow' ? 1 : Math.ceil(messages * UNCOUNTED_SHARE))
+  const first = await settled(consumer, load.kind === 'follow' ? 1 : Math.ceil(messages * UNCOUNTED_SHARE), lookMs)
   if (load.kind === 'follow') await produce(order, load.perSecond)
-  const last = await settled(consumer, load.kind === 'follow' ? messages + WARM_UPS : messages)
+  const last = await settled(consumer, load.kind === 'follow' ? messages + WARM_UPS : messages, lookMs)
   return {
     messages: last.settled - first.settled,
     seconds: (last.at - first.at) / 1000,

@@ -21,7 +21,7 @@ export class Tally {
    * @param {() => Count | Promise<Count>} runner
    */
   async add(title, runner) {
-    process.stdout.write(`\n== ${title}\n`)
+    process.stdout.write(`\n== ${title} ...\n`)
     const startedAt = performance.now()
     const count = await runner()
     this.#total.passed += count.passed

@@ -23,14 +23,18 @@ export function findTestFiles(folder) {
 
 /**
  * @param {string} file
- * @param {{ base: string, deadlineMs: number, env?: Record<string, string> }} options base: the folder that file names
- *   are shown from; env: added to the environment
+ * @param {{ base: string, deadlineMs: number, env?: Record<string, string>, atOnce?: boolean }} options base: the folder
+ *   that file names are shown from; env: added to the environment; atOnce: the output is shown when the file has ended,
+ *   because others run beside it
  * @returns {Promise<Count>}
  */
-export async function runUvuFile(file, { base, deadlineMs, env = {} }) {
-  process.stdout.write(`\n${relative(base, file)}\n`)
+export async function runUvuFile(file, { base, deadlineMs, env = {}, atOnce = false }) {
+  const name = `\n${relative(base, file)}\n`
+  if (!atOnce) process.stdout.write(name)
   const launched = launch(process.execPath, ['--enable-source-maps', file], env)
-  const { status, output } = await show(launched.command, launched.args, { deadlineMs, env: launched.env })
+  const options = { deadlineMs, env: launched.env, quiet: atOnce }
+  const { status, output } = await show(launched.command, launched.args, options)
+  if (atOnce) process.stdout.write(name + output)
   const summary = output.match(/^\s*Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/m)
   if (!summary) return { passed: 0, failed: 1, skipped: 0 }
   const [total = 0, passed = 0, skipped = 0] = summary.slice(1).map(Number)
