@@ -71,7 +71,7 @@ export interface EnginesOutcome {
 }
 
 /** A drain takes seconds, whatever the work. */
-const SHARE_OF_MESSAGES: Readonly<Record<Work, number>> = { none: 1, spin: 1 / 20, wait: 1 / 4 }
+const SHARE_OF_MESSAGES: Readonly<Record<Work, number>> = { none: 1, spin: 1 / 10, wait: 1 / 4 }
 const KEYS = 10_000
 const PARTITIONS = 4
 const VALUE_BYTES = 100

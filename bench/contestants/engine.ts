@@ -14,8 +14,8 @@ import { type EngineOrder, type EngineResult, engineOrder, WARM_UPS, type Work }
 import { descendantsCpuSeconds } from './engine/processes-cpu.js'
 import { endAtDeadline } from './task.js'
 
-/** A look takes some 80 µs of a thread, and a drain without work takes 100 ms, one with work seconds. */
-const LOOK_MS: Readonly<Record<Work, number>> = { none: 2, spin: 20, wait: 20 }
+/** A look takes up to half a millisecond (it goes through all lanes); a drain without work takes 100 ms, one with work seconds. */
+const LOOK_MS: Readonly<Record<Work, number>> = { none: 2, spin: 50, wait: 50 }
 /** Of a drain. */
 const UNCOUNTED_SHARE = 0.1
 const producer = fileURLToPath(new URL('./engine/producer.js', import.meta.url))
