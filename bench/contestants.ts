@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sourceFile } from '../test/broker/package-root.js'
-import type { Task } from './contestants/task.js'
+import type { Task } from './contestants/earlier-task.js'
 import { installKafkaJavascript } from './peers/install-kafka-javascript.js'
 import type { Command } from './run-process.js'
 

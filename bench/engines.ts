@@ -22,7 +22,7 @@ import {
   WARM_UP_KEY,
   type Work,
 } from './contestants/engine/order.js'
-import { KeyOrder } from './contestants/stopwatch.js'
+import { KeyOrder } from './contestants/earlier-stopwatch.js'
 import { TUNED_PROPERTIES } from './contestants.js'
 import { runProcess } from './run-process.js'
 import { balancedOrder, median } from './statistics.js'

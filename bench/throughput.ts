@@ -6,7 +6,7 @@
  * and of those the median. A contestant that fails, hangs or breaks order stays in the results and says so.
  */
 import { randomBytes } from 'node:crypto'
-import { parseResult, type Result, type Task } from './contestants/task.js'
+import { parseResult, type Result, type Task } from './contestants/earlier-task.js'
 import type { Contestant, Role } from './contestants.js'
 import { runProcess } from './run-process.js'
 import { balancedOrder, median, type Spread, spread } from './statistics.js'

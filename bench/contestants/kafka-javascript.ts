@@ -4,8 +4,8 @@
  */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { KeyOrder, Stopwatch } from './stopwatch.js'
-import { endAtDeadline, parseTask, type Task } from './task.js'
+import { KeyOrder, Stopwatch } from './earlier-stopwatch.js'
+import { endAtDeadline, parseTask, type Task } from './earlier-task.js'
 
 interface EachMessagePayload {
   readonly partition: number

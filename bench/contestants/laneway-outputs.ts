@@ -7,8 +7,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Handler, type Message, ParallelConsumer } from 'laneway'
 import { addon } from '../../ts/native.js'
-import { KeyOrder, Stopwatch } from './stopwatch.js'
-import { endAtDeadline, parseTask, type Task } from './task.js'
+import { KeyOrder, Stopwatch } from './earlier-stopwatch.js'
+import { endAtDeadline, parseTask, type Task } from './earlier-task.js'
 
 const FULL_WAIT_MS = 1
 /** librdkafka's default is 5. */

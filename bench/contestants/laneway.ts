@@ -3,8 +3,8 @@
  * the handler's only work. In the verifying run it also checks the order of every key.
  */
 import { type Handler, type Message, ParallelConsumer } from 'laneway'
-import { KeyOrder, Stopwatch } from './stopwatch.js'
-import { endAtDeadline, parseTask, type Task } from './task.js'
+import { KeyOrder, Stopwatch } from './earlier-stopwatch.js'
+import { endAtDeadline, parseTask, type Task } from './earlier-task.js'
 
 async function consume(task: Task, kind: string | undefined): Promise<void> {
   const { brokers, topic, group, properties } = task

@@ -1,7 +1,4 @@
-/**
- * Time, CPU and order of one run inside a Node contestant. Counting is the only work per message; the order of keys
- * is checked in a run whose figures do not count, because looking at a key costs as much as the whole delivery.
- */
+/** Time, CPU and memory of a contestant in Node, from the moment at which it is made: right before `subscribe`. */
 import type { Result } from './task.js'
 
 function cpuSeconds(): number {
@@ -18,7 +15,8 @@ export class Stopwatch {
     this.#firstMessageAt ??= performance.now()
   }
 
-  finish(messages: number, inversions: number): Result {
+  /** Until now. */
+  result(messages: number, versions: Result['versions']): Result {
     const now = performance.now()
     return {
       messages,
@@ -26,18 +24,7 @@ export class Stopwatch {
       firstMessageSeconds: ((this.#firstMessageAt ?? now) - this.#startedAt) / 1000,
       cpuSeconds: cpuSeconds() - this.#cpuAtStart,
       maxRssKib: process.resourceUsage().maxRSS,
-      inversions,
+      versions,
     }
-  }
-}
-
-/** Counts messages that do not come after the last one of their key; a message seen twice is one of them. */
-export class KeyOrder {
-  readonly #lastOffsets = new Map<string, number>()
-  inversions = 0
-
-  saw(key: string, offset: number): void {
-    if (offset <= (this.#lastOffsets.get(key) ?? -1)) this.inversions += 1
-    else this.#lastOffsets.set(key, offset)
   }
 }

@@ -1,58 +1,79 @@
 /**
- * What the harness and a contestant's process tell each other: a task as one JSON argument, a result as one JSON line
- * on stdout. Every contestant runs in a process of its own, so that none inherits another's heap, JIT state or threads.
+ * What the harness and a contestant's process tell each other: a task as one JSON argument, and JSON lines on stdout: one
+ * when the first handler starts, and the result at the end. Every contestant runs in a process of its own, so that none
+ * inherits another's heap, JIT state or threads. Contestants in other languages keep to the same contract.
  */
+import { z } from 'zod'
 
-export interface Task {
-  readonly brokers: string
-  readonly topic: string
-  readonly group: string
+const count = z.int().positive()
+
+/** What a handler does for a message. */
+export const workSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('none') }),
+  /** Reads every byte of key and value. */
+  z.strictObject({ kind: z.literal('touch') }),
+  /** Waits without using the CPU. */
+  z.strictObject({ kind: z.literal('wait'), micros: count }),
+  /** Uses the CPU all the time. */
+  z.strictObject({ kind: z.literal('spin'), micros: count }),
+])
+export type Work = z.output<typeof workSchema>
+
+const taskSchema = z.strictObject({
+  brokers: z.string(),
+  topic: z.string(),
+  group: z.string(),
   /** Of contestants that produce. */
-  readonly outputTopic?: string | undefined
-  /** Messages to consume; the topic holds exactly as many. */
-  readonly messages: number
-  /** librdkafka properties on top of the contestant's defaults. */
-  readonly properties: Readonly<Record<string, string>>
-  /** Check the order of every key; the figures of such a run do not count. */
-  readonly verify: boolean
+  outputTopic: z.string().optional(),
+  /** To handle; then the contestant ends itself. */
+  messages: count,
+  /** Of librdkafka, on top of the contestant's defaults; contestants on another client ignore them. */
+  properties: z.record(z.string(), z.string()),
+  work: workSchema,
+  /** Handlers at once, where the contestant has such a setting. */
+  concurrency: count,
+  /** The file that every start and end of a handler is noted in; absent: handlers are only counted. */
+  ledger: z.string().optional(),
+  /** 'each': every record is written at once, so that it outlives a kill. */
+  flush: z.enum(['end', 'each']),
   /** The contestant's process ends itself after this time. */
-  readonly deadlineMs: number
-}
+  deadlineMs: count,
+})
+export type Task = z.output<typeof taskSchema>
 
-/** Seconds and CPU run from `subscribe` to the end of the last handler. CPU is the whole process's, all threads. */
-export interface Result {
-  readonly messages: number
-  readonly seconds: number
-  readonly firstMessageSeconds: number
-  readonly cpuSeconds: number
-  readonly maxRssKib: number
-  /** Messages that came after a later one of their key (of their partition, for the C loop), or twice. */
-  readonly inversions: number
-  /** Sum over all bytes; only of contestants that touch them. */
-  readonly checksum?: string
-  /** Version of librdkafka, where the contestant can tell. */
-  readonly librdkafka?: string
-}
+/** Seconds and CPU (of the whole process, all threads) run from `subscribe` to the end of the last handler. */
+const resultSchema = z.object({
+  messages: z.int().nonnegative(),
+  seconds: z.number().positive(),
+  firstMessageSeconds: z.number().nonnegative(),
+  cpuSeconds: z.number().nonnegative(),
+  maxRssKib: z.number().nonnegative(),
+  /** Of what the contestant is built on. */
+  versions: z.record(z.string(), z.string()),
+})
+export type Result = z.output<typeof resultSchema>
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
-}
+/** The line that a contestant prints when its first handler starts. */
+export const FIRST_MESSAGE_LINE = JSON.stringify({ event: 'first-message' })
 
-const isText = (value: unknown): value is string => typeof value === 'string'
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // Said by the schema, which knows what was expected.
+  }
+}
 
 /** @throws Error that names what is not a task. */
 export function parseTask(argument: string | undefined): Task {
-  const value: unknown = JSON.parse(argument ?? 'null')
-  if (!isRecord(value)) throw new Error('a contestant takes one argument: its task as JSON')
-  const { brokers, topic, group, outputTopic, messages, properties, verify, deadlineMs } = value
-  if (!isText(brokers) || !isText(topic) || !isText(group)) throw new Error('a task has brokers, topic and group')
-  if (outputTopic !== undefined && !isText(outputTopic)) throw new Error('outputTopic is a name')
-  if (!isNumber(messages) || typeof verify !== 'boolean') throw new Error('a task has messages and verify')
-  if (!isNumber(deadlineMs)) throw new Error('a task has deadlineMs')
-  if (!isRecord(properties)) throw new Error('a task has properties')
-  const texts = Object.entries(properties).map(([name, text]) => [name, String(text)] as const)
-  return { brokers, topic, group, outputTopic, messages, verify, deadlineMs, properties: Object.fromEntries(texts) }
+  const { success, data, error } = taskSchema.safeParse(parseJson(argument ?? ''))
+  if (!success) throw new Error(`a contestant takes one argument, its task as JSON: ${z.prettifyError(error)}`)
+  return data
+}
+
+/** Undefined where the line is no result. */
+export function parseResult(line: string): Result | undefined {
+  return resultSchema.safeParse(parseJson(line)).data
 }
 
 /** A contestant that hangs must not outlive a harness that was killed. */
@@ -61,27 +82,4 @@ export function endAtDeadline({ deadlineMs }: Pick<Task, 'deadlineMs'>): void {
     process.stderr.write(`no end after ${deadlineMs / 1000} s\n`)
     process.exit(1)
   }, deadlineMs).unref()
-}
-
-/** Undefined where the line is no result. */
-export function parseResult(line: string): Result | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (!isRecord(value)) return undefined
-    const { messages, seconds, firstMessageSeconds, cpuSeconds, maxRssKib, inversions, checksum, librdkafka } = value
-    if (!isNumber(messages) || !isNumber(seconds) || !isNumber(firstMessageSeconds)) return undefined
-    if (!isNumber(cpuSeconds) || !isNumber(maxRssKib) || !isNumber(inversions)) return undefined
-    return {
-      messages,
-      seconds,
-      firstMessageSeconds,
-      cpuSeconds,
-      maxRssKib,
-      inversions,
-      ...(isText(checksum) ? { checksum } : {}),
-      ...(isText(librdkafka) ? { librdkafka } : {}),
-    }
-  } catch {
-    return undefined // Not JSON, so not a result: the caller reports the contestant's output.
-  }
 }
