@@ -1,7 +1,7 @@
 /** The order of rounds is fair, and a median is a median. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { balancedOrder, median, spread } from './statistics.js'
+import { balancedOrder, median, percentiles, spread } from './statistics.js'
 
 function tally(pairs: readonly string[]): number[] {
   const counts = new Map<string, number>()
@@ -31,6 +31,13 @@ test('the median of an even number of values is the mean of the middle two', () 
 test('nothing has no spread', () => {
   assert.is(spread([]), undefined)
   assert.equal(spread([2, 1, 9]), { min: 1, median: 2, max: 9 })
+})
+
+test('a percentile is the smallest value that so many are not above', () => {
+  const values = Array.from({ length: 1000 }, (_, index) => 1000 - index)
+  assert.equal(percentiles(values), { p50: 500, p90: 900, p99: 990, 'p99.9': 999, max: 1000 })
+  assert.equal(percentiles([7]), { p50: 7, p90: 7, p99: 7, 'p99.9': 7, max: 7 })
+  assert.ok(Number.isNaN(percentiles([]).max))
 })
 
 test.run()

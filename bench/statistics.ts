@@ -20,6 +20,19 @@ export function spread(values: readonly number[]): Spread | undefined {
   return { min: Math.min(...values), median: median(values), max: Math.max(...values) }
 }
 
+export const PERCENTILE_RANKS = { p50: 0.5, p90: 0.9, p99: 0.99, 'p99.9': 0.999, max: 1 } as const
+export type PercentileName = keyof typeof PERCENTILE_RANKS
+export type Percentiles = Readonly<Record<PercentileName, number>>
+export const PERCENTILE_NAMES = Object.keys(PERCENTILE_RANKS) as PercentileName[]
+
+/** By nearest rank, so that each is a value that was measured. NaN of nothing. */
+export function percentiles(values: readonly number[]): Percentiles {
+  const sorted = Float64Array.from(values).sort()
+  const at = (name: PercentileName): number =>
+    sorted[Math.max(Math.ceil(sorted.length * PERCENTILE_RANKS[name]) - 1, 0)] ?? Number.NaN
+  return { p50: at('p50'), p90: at('p90'), p99: at('p99'), 'p99.9': at('p99.9'), max: at('max') }
+}
+
 /**
  * The order of `items` in a round: a Williams design, in which over `items.length` rounds (twice as many where that is
  * odd) everyone takes every place, and follows everyone else, equally often. So a slow minute of the machine, or what

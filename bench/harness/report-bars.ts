@@ -1,7 +1,7 @@
 /** Horizontal bars of medians in groups, with a whisker from the lowest to the highest run. */
 import type { Spread } from '../statistics.js'
-import type { Axis } from './report-axis.js'
 import type { Bar, BarChart, BarGroup } from './report.js'
+import type { Axis } from './report-axis.js'
 import { axisOf, CHART_WIDTH, round, svgDocument, svgText, tickText } from './report-svg.js'
 import { figure } from './report-text.js'
 

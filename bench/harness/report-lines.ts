@@ -1,7 +1,8 @@
 /** Lines over a common axis: latencies by percentile, or figures over time. Colour and dashes tell them apart. */
+
+import type { Line, LineChart } from './report.js'
 import type { Axis } from './report-axis.js'
 import { linearAxis } from './report-axis.js'
-import type { Line, LineChart } from './report.js'
 import { axisOf, CHART_WIDTH, round, svgDocument, svgText, tickText } from './report-svg.js'
 
 const LEFT = 70

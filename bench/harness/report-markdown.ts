@@ -32,7 +32,10 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
 
 /** What a failed run printed may hold anything, line ends and tags too. */
 function escapeCell(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, ' ').replaceAll('|', '\\|').replaceAll('<', '&lt;')
+  return text
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll('|', '\\|')
+    .replaceAll('<', '&lt;')
 }
 
 function sectionParagraphs({ title, prose, columns, rows, charts }: Section, scenario: string): string[] {

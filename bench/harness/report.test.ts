@@ -97,7 +97,9 @@ test('the page escapes what a contestant printed, and shows every chart', () => 
 
 test('bars are as long as their figures, and one without a figure says why', () => {
   const svg = barsSvg(bars)
-  const widths = [...svg.matchAll(/<rect class="(?:limit|laneway)".* width="([\d.]+)"/g)].map(([, width]) => Number(width))
+  const widths = [...svg.matchAll(/<rect class="(?:limit|laneway)".* width="([\d.]+)"/g)].map(([, width]) =>
+    Number(width),
+  )
   assert.equal(widths.length, 2)
   assert.is(widths[1], (widths[0] ?? 0) / 2)
   assert.match(svg, '>hung</text>')
