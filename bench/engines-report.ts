@@ -3,8 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type EngineId, SPIN_US, WAIT_MS, type Work } from './contestants/engine/order.js'
 import type { EngineRow, EngineRun, EnginesOutcome, EnginesPlan } from './engines.js'
-import type { Machine } from './machine.js'
-import { median } from './statistics.js'
+import type { Machine } from './harness/machine.js'
+import { median } from './harness/statistics.js'
 
 export interface EnginesReport extends EnginesOutcome {
   readonly benchmark: 'engines'

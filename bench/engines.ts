@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TestProducer } from 'laneway/testing'
-import type { Cluster } from './cluster.js'
+import { KeyOrder } from './contestants/earlier-stopwatch.js'
 import { absenceOf } from './contestants/engine/absence.js'
 import {
   type EngineId,
@@ -22,11 +22,11 @@ import {
   WARM_UP_KEY,
   type Work,
 } from './contestants/engine/order.js'
-import { KeyOrder } from './contestants/earlier-stopwatch.js'
-import { TUNED_PROPERTIES } from './contestants.js'
-import { runProcess } from './run-process.js'
-import { balancedOrder, median } from './statistics.js'
-import { fillTopic } from './topic.js'
+import { TUNED_PROPERTIES } from './contestants/registry.js'
+import type { Cluster } from './harness/cluster.js'
+import { runProcess } from './harness/live-process.js'
+import { balancedOrder, median } from './harness/statistics.js'
+import { fillTopic } from './harness/topic.js'
 
 export interface EnginesPlan {
   readonly engines: readonly EngineId[]
@@ -121,7 +121,7 @@ class Experiment {
     for (const work of this.#plan.works) {
       const messages = Math.max(Math.round(this.#plan.messages * SHARE_OF_MESSAGES[work]), 1_000)
       const shape = { messages, valueBytes: VALUE_BYTES, keys: KEYS, partitions: PARTITIONS }
-      const { name } = await fillTopic(this.#cluster, shape)
+      const { name } = await fillTopic(this.#cluster, shape, this.#folder)
       this.#topics.set(work, { name, messages })
     }
   }

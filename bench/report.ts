@@ -5,8 +5,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Absent, Benchmark } from './contestants.js'
-import type { Machine } from './machine.js'
-import type { Spread } from './statistics.js'
+import type { Machine } from './harness/machine.js'
+import type { Spread } from './harness/statistics.js'
 import type { Outcome, Row } from './throughput.js'
 
 export interface Report extends Outcome {
@@ -30,7 +30,6 @@ export interface Report extends Outcome {
 }
 
 const TITLES: Readonly<Record<Benchmark, string>> = {
-  throughput: 'Throughput',
   'exactly-once': 'The price of exactly once',
 }
 
@@ -40,12 +39,6 @@ const COMMON_NOTES = [
 ]
 
 const NOTES: Readonly<Record<Benchmark, readonly string[]>> = {
-  throughput: [
-    'Time and CPU run from subscribe to the end of the last handler, joining the group included. Only the C loop touches',
-    'every byte; the handlers are empty. All have the same librdkafka settings but where the row says otherwise. Ratios to',
-    'the C loop are to the faster of its two rows; "after join" is the same with time running from the first message.',
-    ...COMMON_NOTES,
-  ],
   'exactly-once': [
     'The handler sends the key and the value of its message on, to another topic. Time and CPU run from subscribe to the',
     'end of close(), when every output and every offset is committed. Without transactions the handler hands its output to',

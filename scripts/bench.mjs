@@ -1,7 +1,4 @@
-/**
- * `npm run bench -- throughput|exactly-once|stalled-head|engines [options]`: sets up, then runs the compiled bench/main.ts with
- * these options.
- */
+/** `npm run bench -- [SCENARIO [options]]`: sets up, then runs the compiled bench/main.ts with these arguments. */
 import { join } from 'node:path'
 import { runInForeground } from './run/laneway.mjs'
 import { buildDir } from './setup/paths.mjs'

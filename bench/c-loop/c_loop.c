@@ -1,21 +1,23 @@
-/* The limit that laneway is measured against: drains a topic with librdkafka in C and touches every byte of key and
+/* The limit that laneway is measured against: drains a topic with librdkafka in C and reads every byte of key and
  * value. One thread, one queue per partition (forwarding off), sleeps on an event, drains with timeout 0.
  *
  * Two ways of draining, because librdkafka has two and neither is always faster (-m):
  *   batch     rd_kafka_consume_batch_queue, one lock of the partition's queue per message, one of its offset per batch
  *   callback  rd_kafka_consume_callback_queue, one lock of the queue per drain, one of the offset per message
  *
- * Prints one JSON line; time and CPU run from subscribe to the last message. Offsets of a partition must only rise,
- * or the line says so in `inversions`.
+ * Prints what every contestant prints (bench/contestants/task.ts); time and CPU run from subscribe to the last message.
+ * It commits on librdkafka's interval.
  *
- *   laneway_c_loop -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-d DEADLINE_S] [-X name=value]...
+ *   laneway_c_loop -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-w touch|none] [-L LEDGER [-f]]
+ *     [-d DEADLINE_S] [-X name=value]...
+ *
+ * -w none leaves the bytes alone; -f writes every record of the ledger at once.
  */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <unistd.h>
 
-#include "program.h"
+#include "ledger.h"
 
 #define BATCH_SIZE 2048
 #define MAX_PARTITIONS 1024
@@ -23,16 +25,11 @@
 
 struct partition {
   rd_kafka_queue_t* queue;
-  int32_t number;
-  int64_t last_offset;
 };
 
 struct totals {
   long messages;
   long wanted;
-  uint64_t bytes;
-  uint64_t sum;
-  long inversions;
   double first_message_at;
 };
 
@@ -41,12 +38,32 @@ static struct partition partitions[MAX_PARTITIONS];
 static int partition_count;
 static int wake_up[2];
 static struct totals totals;
+static int leaves_bytes_alone;
+/* NULL: messages are only counted. */
+static FILE* ledger;
+/* Every byte that was read is in it, so that no read can be optimised away. */
+static volatile uint64_t sum;
+
+/* Sums 64-bit words: every byte is read, at little more than the cost of reading it. */
+static uint64_t sum_of(const void* bytes, size_t length) {
+  const unsigned char* at = bytes;
+  uint64_t total = 0;
+  uint64_t word;
+  for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
+    memcpy(&word, at, sizeof(word));
+    total += word;
+  }
+  if (length > 0) {
+    word = 0;
+    memcpy(&word, at, length);
+    total += word;
+  }
+  return total;
+}
 
 static void start_partition(rd_kafka_t* rk, const rd_kafka_topic_partition_t* assigned) {
   if (partition_count == MAX_PARTITIONS) fail("more than %d partitions", MAX_PARTITIONS);
   struct partition* partition = &partitions[partition_count++];
-  partition->number = assigned->partition;
-  partition->last_offset = -1;
   partition->queue = rd_kafka_queue_get_partition(rk, assigned->topic, assigned->partition);
   if (partition->queue == NULL) fail("partition %d has no queue", assigned->partition);
   rd_kafka_queue_forward(partition->queue, NULL);
@@ -73,17 +90,28 @@ static void on_rebalance(rd_kafka_t* rk, rd_kafka_resp_err_t event, rd_kafka_top
   }
 }
 
-static void take_message(const rd_kafka_message_t* message, void* opaque) {
-  struct partition* partition = opaque;
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("consume: %s", rd_kafka_message_errstr(message));
-  if (message->offset <= partition->last_offset) totals.inversions++;
-  partition->last_offset = message->offset;
-  totals.sum += checksum(message->key, message->key_len) + checksum(message->payload, message->len);
-  totals.bytes += message->key_len + message->len;
-  if (totals.messages++ == 0) totals.first_message_at = now_seconds();
+static void first_message(void) {
+  totals.first_message_at = now_seconds();
+  puts("{\"event\":\"first-message\"}");
+  fflush(stdout);
 }
 
-static void take_message_callback(rd_kafka_message_t* message, void* opaque) { take_message(message, opaque); }
+static void note(const rd_kafka_message_t* message, int ended) {
+  if (ledger != NULL) write_record(ledger, get_identity(message->payload, message->len), ended, epoch_micros());
+}
+
+static void take_message(const rd_kafka_message_t* message) {
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("consume: %s", rd_kafka_message_errstr(message));
+  if (totals.messages++ == 0) first_message();
+  note(message, 0);
+  if (!leaves_bytes_alone) sum += sum_of(message->key, message->key_len) + sum_of(message->payload, message->len);
+  note(message, 1);
+}
+
+static void take_message_callback(rd_kafka_message_t* message, void* opaque) {
+  (void)opaque;
+  take_message(message);
+}
 
 static void drain_by_batch(struct partition* partition) {
   static rd_kafka_message_t* batch[BATCH_SIZE];
@@ -91,14 +119,14 @@ static void drain_by_batch(struct partition* partition) {
   do {
     count = rd_kafka_consume_batch_queue(partition->queue, 0, batch, BATCH_SIZE);
     for (ssize_t i = 0; i < count; i++) {
-      take_message(batch[i], partition);
+      take_message(batch[i]);
       rd_kafka_message_destroy(batch[i]);
     }
   } while (count == BATCH_SIZE);
 }
 
 static void drain_by_callback(struct partition* partition) {
-  rd_kafka_consume_callback_queue(partition->queue, 0, take_message_callback, partition);
+  rd_kafka_consume_callback_queue(partition->queue, 0, take_message_callback, NULL);
 }
 
 /* Sleeps until a queue has something, at most POLL_MS. */
@@ -113,36 +141,63 @@ struct options {
   const char* brokers;
   const char* topic;
   const char* group;
+  const char* ledger;
+  int ledger_at_once;
   int by_callback;
   long deadline_seconds;
 };
 
+/* 1 where `text` is the second of the two words, 0 where it is the first. */
+static int second_of(const char* option, const char* text, const char* first, const char* second) {
+  if (strcmp(text, second) == 0) return 1;
+  if (strcmp(text, first) != 0) fail("%s takes %s or %s, not \"%s\"", option, first, second, text);
+  return 0;
+}
+
 static struct options read_options(int argc, char** argv, rd_kafka_conf_t* conf) {
   struct options options = {.deadline_seconds = 120};
-  const char* mode = "batch";
   int option;
-  while ((option = getopt(argc, argv, "b:t:g:n:m:d:X:")) != -1) {
-    if (option == 'b')
-      options.brokers = optarg;
-    else if (option == 't')
-      options.topic = optarg;
-    else if (option == 'g')
-      options.group = optarg;
-    else if (option == 'n')
-      totals.wanted = whole_number("-n", optarg);
-    else if (option == 'm')
-      mode = optarg;
-    else if (option == 'd')
-      options.deadline_seconds = whole_number("-d", optarg);
-    else if (option == 'X')
-      set_property_pair(conf, optarg);
-    else
-      exit(2);
+  while ((option = getopt(argc, argv, "b:t:g:n:m:w:L:fd:X:")) != -1) {
+    switch (option) {
+      case 'b':
+        options.brokers = optarg;
+        break;
+      case 't':
+        options.topic = optarg;
+        break;
+      case 'g':
+        options.group = optarg;
+        break;
+      case 'n':
+        totals.wanted = whole_number("-n", optarg);
+        break;
+      case 'm':
+        options.by_callback = second_of("-m", optarg, "batch", "callback");
+        break;
+      case 'w':
+        leaves_bytes_alone = second_of("-w", optarg, "touch", "none");
+        break;
+      case 'L':
+        options.ledger = optarg;
+        break;
+      case 'f':
+        options.ledger_at_once = 1;
+        break;
+      case 'd':
+        options.deadline_seconds = whole_number("-d", optarg);
+        break;
+      case 'X':
+        set_property_pair(conf, optarg);
+        break;
+      default:
+        exit(2);
+    }
   }
-  options.by_callback = strcmp(mode, "callback") == 0;
-  if (options.brokers == NULL || options.topic == NULL || options.group == NULL ||
-      (!options.by_callback && strcmp(mode, "batch") != 0))
-    fail("%s -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-d SECONDS] [-X name=value]...", argv[0]);
+  if (options.brokers == NULL || options.topic == NULL || options.group == NULL)
+    fail(
+        "%s -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-w touch|none] [-L LEDGER [-f]] [-d SECONDS] "
+        "[-X name=value]...",
+        argv[0]);
   return options;
 }
 
@@ -178,13 +233,13 @@ static void consume(rd_kafka_t* rk, int by_callback, double give_up_at) {
 int main(int argc, char** argv) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   char reason[512];
-  set_property(conf, "enable.auto.commit", "false");
   set_property(conf, "auto.offset.reset", "earliest");
   struct options options = read_options(argc, argv, conf);
   set_property(conf, "bootstrap.servers", options.brokers);
   set_property(conf, "group.id", options.group);
   rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
   open_wake_up();
+  if (options.ledger != NULL) ledger = open_ledger(options.ledger, options.ledger_at_once);
 
   rd_kafka_t* rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
   if (rk == NULL) fail("consumer: %s", reason);
@@ -202,10 +257,12 @@ int main(int argc, char** argv) {
   double seconds = now_seconds() - started_at;
   double cpu = cpu_seconds() - cpu_at_start;
 
-  printf("{\"messages\":%ld,\"bytes\":%" PRIu64 ",\"seconds\":%.6f,\"firstMessageSeconds\":%.6f,", totals.messages,
-         totals.bytes, seconds, totals.first_message_at - started_at);
-  printf("\"cpuSeconds\":%.6f,\"maxRssKib\":%ld,\"inversions\":%ld,", cpu, max_rss_kib(), totals.inversions);
-  printf("\"checksum\":\"%016" PRIx64 "\",\"librdkafka\":\"%s\"}\n", totals.sum, rd_kafka_version_str());
+  if (ledger != NULL) close_ledger(ledger);
+
+  printf("{\"messages\":%ld,\"seconds\":%.6f,\"firstMessageSeconds\":%.6f,", totals.messages, seconds,
+         totals.first_message_at - started_at);
+  printf("\"cpuSeconds\":%.6f,\"maxRssKib\":%ld,\"versions\":{\"librdkafka\":\"%s\"}}\n", cpu, max_rss_kib(),
+         rd_kafka_version_str());
   fflush(stdout);
 
   rd_kafka_topic_partition_list_destroy(topics);

@@ -1,5 +1,5 @@
-/* What the two benchmark programs share: the checksum that proves every byte was touched, -X settings, and dying with
- * a reason. The checksum of a set of messages does not depend on their order, because partitions interleave. */
+/* What the two benchmark programs share: clocks, numbers and -X settings from the command line, and dying with a
+ * reason. */
 #ifndef LANEWAY_BENCH_PROGRAM_H
 #define LANEWAY_BENCH_PROGRAM_H
 
@@ -20,23 +20,6 @@ static inline void fail(const char* format, ...) {
   va_end(arguments);
   fputc('\n', stderr);
   exit(1);
-}
-
-/* Sums 64-bit words: every byte is read, at little more than the cost of reading it. */
-static inline uint64_t checksum(const void* bytes, size_t length) {
-  const unsigned char* at = bytes;
-  uint64_t sum = length;
-  uint64_t word;
-  for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
-    memcpy(&word, at, sizeof(word));
-    sum += word;
-  }
-  if (length > 0) {
-    word = 0;
-    memcpy(&word, at, length);
-    sum += word;
-  }
-  return sum;
 }
 
 static inline double now_seconds(void) {

@@ -1,49 +1,82 @@
 /**
- * Contestants (b) and (c): laneway by its public API, at its defaults, with an empty sync or async handler. Counting is
- * the handler's only work. In the verifying run it also checks the order of every key.
+ * laneway by its public API. Further arguments say the order, the form of the handler and the engine
+ * (bench/contestants/laneway-contestants.ts).
  */
-import { type Handler, type Message, ParallelConsumer } from 'laneway'
-import { KeyOrder, Stopwatch } from './earlier-stopwatch.js'
-import { endAtDeadline, parseTask, type Task } from './earlier-task.js'
+import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Engine, type Handler, inline, ParallelConsumer, processes, workerThreads } from 'laneway'
+import { z } from 'zod'
+import { addon } from '../../ts/native.js'
+import { descendantsCpuSeconds, descendantsPeakKib } from './engine/processes-cpu.js'
+import { ENGINES, FORMS, ORDERS } from './laneway-contestants.js'
+import { TASK_VARIABLE } from './laneway-handler.js'
+import { Run } from './run.js'
+import type { Task } from './task.js'
 
-async function consume(task: Task, kind: string | undefined): Promise<void> {
-  const { brokers, topic, group, properties } = task
+/** How often the end is looked for where handlers run elsewhere. */
+const LOOK_MS = 2
+
+const formSchema = z.tuple([z.enum(ORDERS), z.enum(FORMS), z.enum(ENGINES)])
+
+function engineOf(kind: (typeof ENGINES)[number], task: Task): Engine {
+  switch (kind) {
+    case 'inline':
+      return inline()
+    case 'threads':
+      return workerThreads({
+        module: new URL('./laneway-handler.js', import.meta.url),
+        threads: availableParallelism(),
+        data: task,
+      })
+    case 'processes':
+      return processes({
+        command: process.execPath,
+        args: [fileURLToPath(new URL('./laneway-worker.js', import.meta.url))],
+        count: availableParallelism(),
+        env: { [TASK_VARIABLE]: JSON.stringify(task) },
+      })
+  }
+}
+
+function handlerOf(run: Run, form: (typeof FORMS)[number]): Handler {
+  if (form === 'plain') return run.handle
+  return async (message) => {
+    await run.handle(message)
+  }
+}
+
+/** Handlers elsewhere cannot count for all of them: the consumer does. */
+async function settledElsewhere(consumer: ParallelConsumer, run: Run): Promise<void> {
+  while (consumer.stats().settled === 0 && consumer.stats().inFlight === 0) await sleep(LOOK_MS)
+  run.firstMessage()
+  while (consumer.stats().settled < run.task.messages) await sleep(LOOK_MS)
+}
+
+async function consume(run: Run, [order, form, kind]: z.output<typeof formSchema>): Promise<void> {
+  const { brokers, topic, group, properties, concurrency } = run.task
+  const engine = engineOf(kind, run.task)
   await using consumer = new ParallelConsumer({
     kafka: { 'bootstrap.servers': brokers, 'group.id': group, 'auto.offset.reset': 'earliest', ...properties },
     topics: [topic],
-    order: 'key',
+    order,
+    concurrency,
+    engine,
   })
-  const order = new KeyOrder()
-  let messages = 0
-  let finished = (): void => undefined
-  const done = new Promise<void>((resolve) => {
-    finished = resolve
-  })
-  const stopwatch = new Stopwatch()
-  const count = (): void => {
-    messages += 1
-    if (messages === 1) stopwatch.firstMessage()
-    if (messages === task.messages) finished()
-  }
-  const verify = ({ partition, key, offset }: Message): void => {
-    order.saw(`${partition} ${key}`, offset)
-    count()
-  }
-  const running = consumer.run(handlerOf(kind, task.verify ? verify : count))
+  run.subscribing()
+  const isElsewhere = engine.handlers === 'elsewhere'
+  const running = consumer.run(isElsewhere ? undefined : handlerOf(run, form))
   // Ends early, with a typed error, only where the consumer cannot go on.
-  await Promise.race([done, running])
-  process.stdout.write(`${JSON.stringify(stopwatch.finish(messages, order.inversions))}\n`)
+  await Promise.race([isElsewhere ? settledElsewhere(consumer, run) : run.finished, running])
+  const versions = { librdkafka: addon.versions().librdkafka }
+  if (isElsewhere)
+    run.end(versions, consumer.stats().settled, {
+      cpuSeconds: descendantsCpuSeconds(),
+      maxRssKib: descendantsPeakKib(),
+    })
+  else run.end(versions)
   await consumer.close()
   await running
 }
 
-function handlerOf(kind: string | undefined, work: (message: Message) => void): Handler {
-  if (kind === 'sync') return work
-  if (kind === 'async') return async (message) => work(message)
-  throw new Error(`the handler is sync or async, not ${kind}`)
-}
-
-const [, , argument, kind] = process.argv
-const task = parseTask(argument)
-endAtDeadline(task)
-await consume(task, kind)
+await consume(new Run(), formSchema.parse(process.argv.slice(3)))

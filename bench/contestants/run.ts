@@ -2,17 +2,22 @@
  * One run of a contestant in Node: its task, its handler, and its result. A contestant calls `subscribing()` right before
  * it subscribes, hands every message to `handle`, waits for `finished`, calls `end()` and closes its client.
  */
+import { type BenchHandler, benchHandler } from './handler.js'
 import { LedgerWriter } from './ledger-writer.js'
 import { Stopwatch } from './stopwatch.js'
 import { endAtDeadline, FIRST_MESSAGE_LINE, parseTask, type Result, type Task } from './task.js'
-import { type BenchMessage, workOf } from './work.js'
+
+/** What other processes used that belong to the contestant. */
+export interface Elsewhere {
+  readonly cpuSeconds: number
+  readonly maxRssKib: number
+}
 
 export class Run {
   readonly task: Task
   /** Settles when the last handler has ended. */
   readonly finished: Promise<void>
-  /** Ends when the work for the message has ended: at once, unless the work is to wait. */
-  readonly handle: (message: BenchMessage) => void | Promise<void>
+  readonly handle: BenchHandler
   readonly #ledger: LedgerWriter | undefined
   readonly #finish: () => void
   #stopwatch: Stopwatch | undefined
@@ -28,9 +33,9 @@ export class Run {
       finish = resolve
     })
     this.#finish = finish
-    const { ledger, flush } = this.task
+    const { ledger, flush, work } = this.task
     this.#ledger = ledger === undefined ? undefined : new LedgerWriter(ledger, flush)
-    this.handle = this.#handler()
+    this.handle = benchHandler(work, this.#ledger, { start: () => this.#start(), end: () => this.#end() })
   }
 
   /** Time and CPU run from here. */
@@ -38,43 +43,29 @@ export class Run {
     this.#stopwatch = new Stopwatch()
   }
 
-  /** Prints the result. */
-  end(versions: Result['versions']): void {
+  /** The first handler starts. `handle` says so itself; for handlers that run in other threads or processes. */
+  firstMessage(): void {
+    this.#stopwatch?.firstMessage()
+    process.stdout.write(`${FIRST_MESSAGE_LINE}\n`)
+  }
+
+  /** Prints the result: of as many messages as `handle` has handled, or as are given. */
+  end(
+    versions: Result['versions'],
+    messages = this.#ended,
+    elsewhere: Elsewhere = { cpuSeconds: 0, maxRssKib: 0 },
+  ): void {
     if (this.#stopwatch === undefined) throw new Error('the contestant has not said that it subscribes')
-    const result = this.#stopwatch.result(this.#ended, versions)
+    const own = this.#stopwatch.result(messages, versions)
     this.#ledger?.close()
-    process.stdout.write(`${JSON.stringify(result)}\n`)
-  }
-
-  /** Handlers for all messages are one closure, with nothing in it that this task does not need. */
-  #handler(): (message: BenchMessage) => void | Promise<void> {
-    const ledger = this.#ledger
-    const work = workOf(this.task.work)
-    if (ledger === undefined && work === undefined) {
-      return () => {
-        this.#start()
-        this.#end()
-      }
-    }
-    return (message) => {
-      this.#start()
-      ledger?.started(message.value)
-      const working = work?.(message)
-      if (working === undefined) return this.#endOf(message)
-      return working.then(() => this.#endOf(message))
-    }
-  }
-
-  #endOf(message: BenchMessage): void {
-    this.#ledger?.ended(message.value)
-    this.#end()
+    const cpuSeconds = own.cpuSeconds + elsewhere.cpuSeconds
+    const maxRssKib = own.maxRssKib + elsewhere.maxRssKib
+    process.stdout.write(`${JSON.stringify({ ...own, cpuSeconds, maxRssKib })}\n`)
   }
 
   #start(): void {
     this.#started += 1
-    if (this.#started > 1) return
-    this.#stopwatch?.firstMessage()
-    process.stdout.write(`${FIRST_MESSAGE_LINE}\n`)
+    if (this.#started === 1) this.firstMessage()
   }
 
   #end(): void {

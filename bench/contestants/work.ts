@@ -9,7 +9,7 @@ export interface BenchMessage {
 
 /** Sums 32-bit words, and single bytes before and after them: a loop over bytes would measure itself. */
 class ByteReader {
-  #words = new Int32Array(0)
+  #words: Int32Array = new Int32Array(0)
   #sum = 0
 
   /** Every byte read so far is in it, so that no read can be optimised away. */

@@ -1,9 +1,10 @@
 /** Horizontal bars of medians in groups, with a whisker from the lowest to the highest run. */
-import type { Spread } from '../statistics.js'
+
 import type { Bar, BarChart, BarGroup } from './report.js'
 import type { Axis } from './report-axis.js'
 import { axisOf, CHART_WIDTH, round, svgDocument, svgText, tickText } from './report-svg.js'
 import { figure } from './report-text.js'
+import type { Spread } from './statistics.js'
 
 const LEFT = 350
 const RIGHT = CHART_WIDTH - 100

@@ -1,6 +1,7 @@
 /** The words and figures that the terminal's table and the Markdown page have in common. */
-import type { Spread } from '../statistics.js'
+
 import type { Cell, Column, Report } from './report.js'
+import type { Spread } from './statistics.js'
 
 const SIGNIFICANT_DIGITS = 3
 

@@ -2,8 +2,8 @@
  * What a benchmark has to say, whichever scenario it is: where and how it was measured, and sections of prose, a table
  * and charts. Scenarios build it; the terminal, Markdown and SVG renderings know nothing but this.
  */
-import type { Machine } from '../machine.js'
-import type { Spread } from '../statistics.js'
+import type { Machine } from './machine.js'
+import type { Spread } from './statistics.js'
 
 /** What a scenario finds out. */
 export interface Findings {

@@ -1,4 +1,4 @@
-/** CPU of child processes that still run, which Node does not tell; as Linux does, in ticks of 10 ms. */
+/** CPU (in ticks of 10 ms) and memory of child processes that still run, which Linux tells and Node does not. */
 import { readdirSync, readFileSync } from 'node:fs'
 
 const TICKS_PER_SECOND = 100
@@ -42,5 +42,13 @@ function ticksOf(pid: number): number {
 export function descendantsCpuSeconds(pid = process.pid): number {
   return childrenOf(pid).reduce((sum, child) => {
     return sum + ticksOf(child) / TICKS_PER_SECOND + descendantsCpuSeconds(child)
+  }, 0)
+}
+
+/** The peaks of the resident sets of all descendants of this process, in KiB: an upper bound of their common peak. */
+export function descendantsPeakKib(pid = process.pid): number {
+  return childrenOf(pid).reduce((sum, child) => {
+    const peak = /^VmHWM:\s+(\d+) kB/m.exec(read(`/proc/${child}/status`))?.[1]
+    return sum + Number(peak ?? 0) + descendantsPeakKib(child)
   }, 0)
 }

@@ -3,8 +3,8 @@
  * librdkafka's mock, whose figures say nothing about Kafka.
  */
 import { MockBroker } from 'laneway/testing'
-import { brokerAvailability, kafkaVersion, startBroker } from '../test/broker/broker.js'
-import { createTopic, deleteTopic, type Endpoint } from '../test/broker/topic-admin.js'
+import { brokerAvailability, kafkaVersion, startBroker } from '../../test/broker/broker.js'
+import { createTopic, deleteTopic, type Endpoint } from '../../test/broker/topic-admin.js'
 
 const TOPIC_DEADLINE_MS = 30_000
 /** The mock drops the oldest messages of a partition above 5 MB. Keys are hashed, so partitions are not quite equal. */

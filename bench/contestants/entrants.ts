@@ -1,0 +1,57 @@
+/** Who takes part in a benchmark: the limit, laneway and the peers that are wanted and can run here. */
+import type { Absent } from '../harness/report.js'
+import { PEERS } from '../peers/index.js'
+import { C_LOOPS } from './c-loop.js'
+import { LANEWAYS } from './laneway-contestants.js'
+import type { Contestant } from './registry.js'
+
+/** The limit's and laneway's. */
+export const OWN_CONTESTANTS: readonly Contestant[] = [...C_LOOPS, ...LANEWAYS]
+
+export interface Wanted {
+  /** Ids of the limit's and laneway's contestants. */
+  readonly own: readonly string[]
+  /** Names of peers; all of their contestants take part. */
+  readonly peers: readonly string[]
+  /** Ids of contestants, whosesoever; instead of the two above. */
+  readonly only?: readonly string[] | undefined
+}
+
+export interface Entrants {
+  /** In the order of the tables. */
+  readonly contestants: readonly Contestant[]
+  readonly absent: readonly Absent[]
+}
+
+export const ALL_IDS: readonly string[] = [...OWN_CONTESTANTS.map(({ id }) => id), ...PEERS.flatMap(({ ids }) => ids)]
+export const PEER_NAMES: readonly string[] = PEERS.map(({ name }) => name)
+
+function checkNames(names: readonly string[], known: readonly string[], what: string): void {
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`no ${what} "${unknown}"; there are: ${known.join(', ') || 'none'}`)
+}
+
+/**
+ * Installs the peers that are wanted and not installed yet.
+ *
+ * @throws Error for a name or an id that is none
+ */
+export async function gatherEntrants({ own, peers, only }: Wanted, say: (line: string) => void): Promise<Entrants> {
+  checkNames(peers, PEER_NAMES, 'peer')
+  checkNames(only ?? [], ALL_IDS, 'contestant')
+  const ownIds = only ?? own
+  const contestants = OWN_CONTESTANTS.filter(({ id }) => ownIds.includes(id))
+  const absent: Absent[] = []
+  for (const { name, ids, prepare } of PEERS) {
+    const wanted = only === undefined ? (peers.includes(name) ? ids : []) : ids.filter((id) => only.includes(id))
+    if (wanted.length === 0) continue
+    try {
+      contestants.push(...(await prepare(say)).filter(({ id }) => wanted.includes(id)))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      say(`NOT MEASURED: ${name}: ${reason}`)
+      absent.push({ label: name, reason })
+    }
+  }
+  return { contestants, absent }
+}

@@ -1,0 +1,185 @@
+/**
+ * The rounds of one case as a section of the report: a row for each contestant, with its messages/s as a ratio to a
+ * yardstick and to the best peer, what it cost, and what its ledger says. Ratios are medians of those within a round.
+ */
+
+import { type Role, TUNED_PROPERTIES } from '../contestants/registry.js'
+import type { Run } from './contestant-run.js'
+import type { LedgerFindings } from './ledger.js'
+import type { Bar, Cell, Column, Section } from './report.js'
+import type { Case, Entry, Tally } from './rounds.js'
+import { median, spread } from './statistics.js'
+
+type Ended = Extract<Run, { readonly kind: 'finished' | 'wrong' }>
+
+/** Messages/s of a run; undefined where the run cannot tell. */
+export type Rate = (run: Ended) => number | undefined
+
+/** From `subscribe` to the end of the last handler. */
+export const wholeRate: Rate = ({ result }) => result.messages / result.seconds
+
+/** What messages/s are compared with. */
+export interface Yardstick {
+  readonly title: string
+  /** Of the case; undefined where there is nothing to compare with. */
+  ratio(tally: Tally, tallies: readonly Tally[]): number | undefined
+}
+
+function rateOf({ run }: { readonly run: Run }, rate: Rate): number | undefined {
+  return 'result' in run ? rate(run) : undefined
+}
+
+export function ratesOf({ rounds }: Tally, rate: Rate): number[] {
+  return rounds.flatMap((round) => rateOf(round, rate) ?? [])
+}
+
+/** Median of the ratios within a round; undefined where no round has both. */
+export function medianRatio(tally: Tally, base: Tally | undefined, rate: Rate): number | undefined {
+  const ratios = tally.rounds.flatMap((round) => {
+    const other = base?.rounds.find((one) => one.round === round.round)
+    const [own, its] = [rateOf(round, rate), other && rateOf(other, rate)]
+    return own === undefined || its === undefined ? [] : [own / its]
+  })
+  return ratios.length === 0 ? undefined : median(ratios)
+}
+
+/** The fastest of these, among those on the same copy of the topic where there are any. */
+function fastest(tallies: readonly Tally[], compression: Entry['compression'], rate: Rate): Tally | undefined {
+  const able = tallies.filter((tally) => ratesOf(tally, rate).length > 0)
+  const same = able.filter(({ entry }) => entry.compression === compression)
+  return (same.length > 0 ? same : able).toSorted((a, b) => median(ratesOf(b, rate)) - median(ratesOf(a, rate)))[0]
+}
+
+const withRole = (tallies: readonly Tally[], role: Role): Tally[] =>
+  tallies.filter(({ entry }) => entry.contestant.role === role)
+
+/** The faster way of draining; at librdkafka's defaults it swings too much to be compared with. */
+function limitFor({ entry }: Tally, tallies: readonly Tally[]): Tally | undefined {
+  const tuned = withRole(tallies, 'limit').filter((limit) => limit.entry.contestant.properties === TUNED_PROPERTIES)
+  return fastest(tuned, entry.compression, wholeRate)
+}
+
+export const toLimit: Yardstick = {
+  title: 'x limit',
+  ratio: (tally, tallies) => medianRatio(tally, limitFor(tally, tallies), wholeRate),
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'CPU', unit: 'µs' },
+  { title: 'peak RSS', unit: 'MiB' },
+  { title: 'out of order' },
+  { title: 'lost' },
+  { title: 'twice' },
+  { title: 'runs' },
+]
+
+function runsOf({ verification, rounds }: Tally): Run[] {
+  return [verification, ...rounds.map(({ run }) => run)]
+}
+
+function ended(tally: Tally): Ended[] {
+  return tally.rounds.flatMap(({ run }) => ('result' in run ? [run] : []))
+}
+
+/** Over all runs that were checked; null where none was. */
+function sumOf(tally: Tally, of: (findings: LedgerFindings) => number): number | null {
+  const checked = runsOf(tally).flatMap((run) =>
+    'findings' in run && run.findings !== undefined ? [run.findings] : [],
+  )
+  return checked.length === 0 ? null : checked.reduce((sum, findings) => sum + of(findings), 0)
+}
+
+function disorderCell(tally: Tally): Cell {
+  const disorders = sumOf(tally, (findings) => findings.disorders)
+  if (disorders === null || disorders === 0 || tally.entry.contestant.keepsKeyOrder) return disorders
+  return `${disorders.toLocaleString('en')}, does not claim it`
+}
+
+function runsCell({ messages, rounds, verification, ...tally }: Tally, { shape }: Case): string {
+  const all = runsOf({ messages, rounds, verification, ...tally })
+  const trouble = all.find((run) => run.kind !== 'finished')
+  const why =
+    trouble === undefined || !('reason' in trouble) ? [] : [`${trouble.kind}: ${trouble.reason.split('\n')[0]}`]
+  const fewer =
+    messages === undefined || messages === shape.messages ? [] : [`of ${messages.toLocaleString('en')} messages`]
+  return [String(rounds.filter(({ run }) => run.kind === 'finished').length), ...fewer, ...why].join(', ')
+}
+
+function row(tally: Tally, tallies: readonly Tally[], one: Case, rate: Rate, yardstick: Yardstick): Cell[] {
+  const runs = ended(tally)
+  const { label, compression } = tally.entry
+  const best = fastest(withRole(tallies, 'peer'), compression, rate)
+  return [
+    label,
+    spread(ratesOf(tally, rate)) ?? 'did not finish',
+    yardstick.ratio(tally, tallies) ?? null,
+    medianRatio(tally, best, rate) ?? null,
+    spread(runs.map(({ result }) => (result.cpuSeconds / result.messages) * 1e6)) ?? null,
+    runs.length === 0 ? null : Math.round(median(runs.map(({ result }) => result.maxRssKib / 1024))),
+    disorderCell(tally),
+    sumOf(tally, (findings) => findings.losses),
+    sumOf(tally, (findings) => findings.duplicates),
+    runsCell(tally, one),
+  ]
+}
+
+export function caseSection(
+  one: Case,
+  tallies: readonly Tally[],
+  {
+    rate,
+    yardstick,
+    prose = [],
+  }: { readonly rate: Rate; readonly yardstick: Yardstick; readonly prose?: readonly string[] },
+): Section {
+  const hasPeers = tallies.some(({ entry }) => entry.contestant.role === 'peer')
+  const columns: Column[] = [
+    { title: 'contestant' },
+    { title: 'messages/s' },
+    { title: yardstick.title },
+    { title: 'x best peer' },
+    ...COLUMNS,
+  ]
+  const isShown = (_: unknown, column: number): boolean => hasPeers || columns[column]?.title !== 'x best peer'
+  return {
+    title: one.title,
+    prose,
+    columns: columns.filter(isShown),
+    rows: tallies.map((tally) => row(tally, tallies, one, rate, yardstick).filter(isShown)),
+    charts: [],
+  }
+}
+
+export function barsOf(tallies: readonly Tally[], rate: Rate): Bar[] {
+  return tallies.map((tally) => {
+    const { label, contestant } = tally.entry
+    return { label, role: contestant.role, value: spread(ratesOf(tally, rate)) ?? 'did not finish' }
+  })
+}
+
+/** What went wrong in any run, once for each contestant. */
+export function faultsOfCase(one: Case, tallies: readonly Tally[]): string[] {
+  return tallies.flatMap((tally) => {
+    const reasons = runsOf(tally).flatMap((run) => (run.kind === 'finished' ? [] : [`${run.kind}: ${run.reason}`]))
+    return [...new Set(reasons)].map((reason) => `${one.title}, ${tally.entry.label}: ${reason}`)
+  })
+}
+
+/** Of all that ended. */
+export function versionsOf(tallies: readonly Tally[]): Record<string, string> {
+  const results = tallies.flatMap((tally) => runsOf(tally).flatMap((run) => ('result' in run ? [run.result] : [])))
+  const versions = new Map<string, Set<string>>()
+  for (const [name, version] of results.flatMap((result) => Object.entries(result.versions))) {
+    versions.set(name, (versions.get(name) ?? new Set()).add(version))
+  }
+  return Object.fromEntries([...versions].map(([name, all]) => [name, [...all].join(' and ')]))
+}
+
+/** Every run as it was measured, for the report's raw figures. */
+export function rawCase(one: Case, tallies: readonly Tally[]): unknown {
+  const contestants = tallies.map(({ entry, messages, verification, rounds }) => {
+    const { id, role, properties } = entry.contestant
+    return { id, label: entry.label, role, properties, compression: entry.compression, messages, verification, rounds }
+  })
+  return { ...one, contestants }
+}

@@ -1,0 +1,135 @@
+/**
+ * The rounds of one case: every contestant handles the same messages, in turns whose order is balanced, so that a slow
+ * minute of the machine falls on all alike.
+ *
+ * Round 0 does not count: it checks everyone's ledger, and shows who is too slow for the whole topic. Those get a topic
+ * with a tenth or a hundredth of the messages and the same shape. Where handlers wait or use the CPU, every round is checked.
+ */
+import type { Contestant } from '../contestants/registry.js'
+import type { Work } from '../contestants/task.js'
+import { type Order, type Run, runContestant } from './contestant-run.js'
+import { balancedOrder } from './statistics.js'
+import type { TopicShape } from './topic.js'
+import type { Topics } from './topics.js'
+
+export interface Case {
+  readonly title: string
+  /** With the most messages that a contestant handles in a run. */
+  readonly shape: TopicShape
+  readonly work: Work
+  readonly concurrency: number
+}
+
+export interface Plan {
+  readonly brokers: string
+  readonly topics: Topics
+  readonly folder: string
+  readonly runs: number
+  /** For one process. */
+  readonly deadlineMs: number
+  say(line: string): void
+}
+
+/** A contestant on the topic of the case, or on its uncompressed copy. */
+export interface Entry {
+  readonly contestant: Contestant
+  readonly label: string
+  readonly compression: 'lz4' | 'none'
+}
+
+export interface Round {
+  readonly round: number
+  readonly run: Run
+}
+
+export interface Tally {
+  readonly entry: Entry
+  /** In the rounds that count; undefined where round 0 did not end. */
+  readonly messages: number | undefined
+  readonly verification: Run
+  readonly rounds: readonly Round[]
+}
+
+/** A run that would take longer than this gets fewer messages. */
+const PATIENCE_SECONDS = 30
+/** What contestants verify on, and fall back to, as shares of the messages. */
+const SHARES = [1, 1 / 10, 1 / 100]
+const LEAST_MESSAGES = 1_000
+
+/** Whoever cannot read lz4 gets an uncompressed copy of the topic; `beside` are then measured on that one too. */
+export function entriesOf(
+  contestants: readonly Contestant[],
+  { shape, work }: Case,
+  beside: readonly string[],
+): Entry[] {
+  const able = contestants.filter(({ works }) => works === undefined || works.includes(work.kind))
+  const compression = shape.compression ?? 'lz4'
+  const own = able.map((contestant): Entry => {
+    const { label, lz4 } = contestant
+    if (compression === 'none' || lz4) return { contestant, label, compression }
+    return { contestant, label: `${label}, uncompressed`, compression: 'none' }
+  })
+  if (own.every((entry) => entry.compression === compression)) return own
+  const copies = own
+    .filter(({ contestant }) => beside.includes(contestant.id))
+    .map((entry): Entry => ({ ...entry, label: `${entry.label}, uncompressed`, compression: 'none' }))
+  return [...own, ...copies]
+}
+
+export async function runRounds(entries: readonly Entry[], one: Case, plan: Plan): Promise<Tally[]> {
+  const tallies: (Tally & { readonly rounds: Round[] })[] = []
+  for (const entry of entries) tallies.push({ ...(await verify(entry, one, plan)), rounds: [] })
+  for (let round = 1; round <= plan.runs; round += 1) {
+    for (const { entry, messages, rounds } of balancedOrder(tallies, round - 1)) {
+      // Who hangs once is not given a deadline per round.
+      if (messages === undefined || rounds.some(({ run }) => run.kind === 'hung')) continue
+      const run = await runOnce(entry, one, plan, messages, isAlwaysChecked(one))
+      plan.say(`${one.title}  round ${round} of ${plan.runs}  ${entry.label}: ${describe(run)}`)
+      rounds.push({ round, run })
+    }
+  }
+  return tallies
+}
+
+/** A ledger costs nothing beside such work. */
+function isAlwaysChecked({ work }: Case): boolean {
+  return work.kind === 'wait' || work.kind === 'spin'
+}
+
+async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 'rounds'>> {
+  const lengths = lengthsOf(one)
+  let verification: Run = { kind: 'failed', reason: 'it was not run' }
+  for (const length of lengths.slice(Math.min(1, lengths.length - 1))) {
+    verification = await runOnce(entry, one, plan, length, true)
+    plan.say(`${one.title}  verification  ${entry.label}: ${describe(verification)}`)
+    if ('result' in verification) {
+      const { seconds, firstMessageSeconds } = verification.result
+      const perMessage = (seconds - firstMessageSeconds) / length
+      const fits = (messages: number): boolean => firstMessageSeconds + messages * perMessage <= PATIENCE_SECONDS
+      return { entry, messages: lengths.find(fits) ?? lengths.at(-1), verification }
+    }
+    if (verification.kind === 'failed') break
+  }
+  return { entry, messages: undefined, verification }
+}
+
+/** Longest first. */
+function lengthsOf({ shape: { messages } }: Case): number[] {
+  const lengths = SHARES.map((share) => Math.max(Math.round(messages * share), Math.min(messages, LEAST_MESSAGES)))
+  return [...new Set(lengths)]
+}
+
+async function runOnce(entry: Entry, one: Case, plan: Plan, messages: number, isChecked: boolean): Promise<Run> {
+  const { brokers, deadlineMs, folder } = plan
+  const topic = await plan.topics.get({ ...one.shape, messages, compression: entry.compression })
+  const { work, concurrency } = one
+  const order: Order = { brokers, topic, work, concurrency, isChecked, deadlineMs, folder }
+  return runContestant(entry.contestant, order)
+}
+
+function describe(run: Run): string {
+  if (!('result' in run)) return `${run.kind.toUpperCase()}: ${run.reason}`
+  const { messages, seconds } = run.result
+  const speed = `${Math.round(messages / seconds).toLocaleString('en')} messages/s`
+  return run.kind === 'wrong' ? `WRONG: ${run.reason}; ${speed}` : speed
+}

@@ -1,0 +1,92 @@
+/** How near a client keeps waiting handlers to the ideal, with keys used alike and by Zipf's law. */
+import { Option } from 'commander'
+import { z } from 'zod'
+import { choicesOf, wholeNumber, wholeNumbers } from '../command-options.js'
+import { figure } from '../harness/report-text.js'
+import type { Case } from '../harness/rounds.js'
+import { findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
+import { choiceOf, DISTRIBUTIONS, type Distribution, handlingRate, largestShare, toIdeal } from './keyed-work.js'
+import { scenario } from './scenario.js'
+
+/** Of a case: messages are fewer where the ideal would take longer. */
+const IDEAL_SECONDS = 15
+const VALUE_BYTES = 100
+
+const options = z.object({
+  messages: z.number(),
+  waits: z.array(z.number()),
+  distributions: z.array(z.enum(DISTRIBUTIONS)),
+  concurrency: z.array(z.number()),
+  keys: z.number(),
+  partitions: z.number(),
+})
+type Options = z.output<typeof options>
+
+function caseOf(
+  { messages, keys, partitions }: Options,
+  distribution: Distribution,
+  waitMs: number,
+  concurrency: number,
+): Case {
+  const perMessage = (waitMs / 1000) * Math.max(1 / concurrency, largestShare(distribution, keys))
+  const count = Math.min(messages, Math.floor(IDEAL_SECONDS / perMessage))
+  return {
+    title: `${distribution} keys, ${waitMs} ms, concurrency ${figure(concurrency)}`,
+    shape: { messages: count, valueBytes: VALUE_BYTES, keys, partitions, choice: choiceOf(distribution) },
+    work: { kind: 'wait', micros: waitMs * 1000 },
+    concurrency,
+  }
+}
+
+function casesOf(given: Options): Case[] {
+  return given.distributions.flatMap((distribution) =>
+    given.waits.flatMap((waitMs) => given.concurrency.map((places) => caseOf(given, distribution, waitMs, places))),
+  )
+}
+
+function keyFigure(measured: readonly MeasuredCase[]): string {
+  const ratios = measured.flatMap((one) => {
+    const tally = tallyOf(one, 'laneway-key')
+    const ratio = tally && toIdeal(one.one.concurrency).ratio(tally, one.tallies)
+    return ratio === undefined ? [] : [{ ratio, title: one.one.title }]
+  })
+  const worst = ratios.toSorted((a, b) => a.ratio - b.ratio)[0]
+  if (worst === undefined) return 'laneway was not measured'
+  return `laneway in key order is at ${figure(worst.ratio)} x the ideal or above, in each of ${ratios.length} cases (least: ${worst.title})`
+}
+
+export const keyedIo = scenario({
+  id: 'keyed-io',
+  title: 'Waiting handlers',
+  question: 'How near to the ideal are handlers kept that wait, with the order of every key kept?',
+  own: ['laneway-key', 'laneway-unordered', 'laneway-threads', 'laneway-processes'],
+  hasPeers: true,
+  runs: 3,
+  options,
+  configure: (command) => {
+    command
+      .option('--messages <n>', `at most, and of at most ${IDEAL_SECONDS} s of the ideal`, wholeNumber, 200_000)
+      .option('--waits <ms>', 'of a handler', wholeNumbers, [1, 10, 100])
+      .addOption(
+        new Option('--distributions <names>', 'of keys')
+          .argParser(choicesOf(DISTRIBUTIONS))
+          .default([...DISTRIBUTIONS]),
+      )
+      .option('--concurrency <n>', 'handlers at once', wholeNumbers, [100, 1_000])
+      .option('--keys <n>', 'keys', wholeNumber, 1_000)
+      .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
+  },
+  measure: async (setting) => {
+    const measured = await measureCases(setting, casesOf(setting.options))
+    return findingsOf(setting, measured, {
+      keyFigure: keyFigure(measured),
+      rate: handlingRate,
+      yardstick: ({ concurrency }) => toIdeal(concurrency),
+      method: [
+        'Messages/s run from the start of the first handler to the end of the last one. The ideal is the longer of all waits ' +
+          'over the concurrency and the waits of the key that has most of them (for contestants that keep the order of ' +
+          'keys), from the waits as they were measured, because timers overshoot.',
+      ],
+    })
+  },
+})

@@ -1,0 +1,12 @@
+/** Whether a client slows down as it is assigned more partitions. */
+import { seriesScenario } from './series.js'
+
+export const manyPartitions = seriesScenario({
+  id: 'many-partitions',
+  title: 'Many partitions',
+  question: 'Does throughput fall as there are more partitions?',
+  what: 'partitions',
+  steps: [1, 4, 32, 128, 512],
+  shape: { keys: 10_000, partitions: 4 },
+  from: 4,
+})

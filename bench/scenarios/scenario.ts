@@ -1,0 +1,56 @@
+/**
+ * A scenario: a question about laneway beside others, and the measurement that answers it. The command line gives it a
+ * cluster, contestants and its options; it returns its findings, which are shown and written for all scenarios alike.
+ */
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import type { Contestant } from '../contestants/registry.js'
+import type { Cluster } from '../harness/cluster.js'
+import type { Absent, Findings } from '../harness/report.js'
+import type { Topics } from '../harness/topics.js'
+
+export interface Setting<Options = unknown> {
+  readonly cluster: Cluster
+  readonly topics: Topics
+  /** In the order of the tables. */
+  readonly contestants: readonly Contestant[]
+  /** Who was wanted and cannot take part here, and why. */
+  readonly absent: readonly Absent[]
+  /** Rounds that count. */
+  readonly runs: number
+  /** For one process. */
+  readonly deadlineMs: number
+  /** For files of this run; it goes at the end. */
+  readonly folder: string
+  /** Of the scenario. */
+  readonly options: Options
+  say(line: string): void
+}
+
+export interface Scenario {
+  /** Its name on the command line and of its files. */
+  readonly id: string
+  readonly title: string
+  /** What it answers, in one sentence. */
+  readonly question: string
+  /** Ids of the limit's and of laneway's contestants that take part unless `--only` says otherwise. */
+  readonly own: readonly string[]
+  /** Whether peers take part. */
+  readonly hasPeers: boolean
+  /** Rounds that count, unless `--runs` says otherwise. */
+  readonly runs: number
+  /** Adds the options of the scenario. */
+  configure(command: Command): void
+  measure(setting: Setting): Promise<Findings>
+}
+
+/** `options` are what `configure` has the command line read. */
+export function scenario<Options>(
+  entry: Omit<Scenario, 'measure'> & {
+    readonly options: z.ZodType<Options>
+    measure(setting: Setting<Options>): Promise<Findings>
+  },
+): Scenario {
+  const { options, measure, ...rest } = entry
+  return { ...rest, measure: (setting) => measure({ ...setting, options: options.parse(setting.options) }) }
+}
