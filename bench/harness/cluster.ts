@@ -53,7 +53,7 @@ function firstEndpoint(brokers: string): Endpoint {
   return { host: match[1], port: Number(match[2]) }
 }
 
-function mockCluster(): Cluster {
+export function mockCluster(): Cluster {
   const mock = new MockBroker()
   return {
     brokers: mock.bootstrapServers,

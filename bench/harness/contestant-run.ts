@@ -57,7 +57,7 @@ export async function runContestant(contestant: Contestant, order: Order): Promi
   if (result === undefined) return { kind: 'failed', reason: `it printed no result, but: ${ending.lines.at(-1)}` }
   if (ledger === undefined) return countedRun(result, topic)
   const run = await checkedRun(contestant, result, topic, ledger)
-  await rm(ledger)
+  await rm(ledger, { force: true })
   return run
 }
 
