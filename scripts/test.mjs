@@ -7,6 +7,8 @@
  *   npm test -- --only contract      the engine contract suite, against every engine
  *   npm test -- --only integration   on a real broker, where Java and Maven are present
  *   npm test -- --only limits        memory, network, event loop and clean-up at scale (not in a plain `npm test`: minutes)
+ *   npm test -- --only bench         the peers of the benchmarks, each consuming from a real broker (not in a plain `npm
+ *                                    test`: it installs them)
  *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node (not in a plain
  *                                    `npm test`: it fetches three versions of Node)
  *   npm test -- --seeds 100000       more of the simulation
@@ -23,13 +25,14 @@ import { findTestFiles, runUvuFile } from './run/uvu-tests.mjs'
 import { buildDir } from './setup/paths.mjs'
 import { setUpOrExit } from './setup.mjs'
 
-const PARTS = ['native', 'go', 'ts', 'contract', 'integration', 'limits', 'packaging']
+const PARTS = ['native', 'go', 'ts', 'contract', 'integration', 'limits', 'bench', 'packaging']
 const DEFAULT_PARTS = ['native', 'go', 'ts', 'contract', 'integration']
 const DEADLINE_MS = {
   ts: 4 * 60_000,
   contract: 10 * 60_000,
   integration: 10 * 60_000,
   limits: 4 * 60_000,
+  bench: 15 * 60_000,
   packaging: 10 * 60_000,
 }
 
@@ -61,13 +64,14 @@ const jobs = values.only.some((part) => ALONE.includes(part)) ? 1 : Number(value
 /**
  * The part that a test file belongs to: by its folder.
  * @param {string} file
- * @returns {'ts' | 'contract' | 'integration' | 'limits' | 'packaging'}
+ * @returns {'ts' | 'contract' | 'integration' | 'limits' | 'bench' | 'packaging'}
  */
 function partOf(file) {
   const path = relative(compiledDir, file)
   if (/^test\/(integration|broker)\//.test(path)) return 'integration'
   if (/^test\/contract(-flaws)?\//.test(path)) return 'contract'
   if (path.startsWith('test/limits/')) return 'limits'
+  if (/^bench\/peers\/[^/]+$/.test(path)) return 'bench'
   return path.startsWith('test/packaging/') ? 'packaging' : 'ts'
 }
 
