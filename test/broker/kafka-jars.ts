@@ -7,12 +7,12 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cached, cachePath } from './cache.js'
+import { fetchJars } from './maven-jars.js'
 import { sourceFile } from './package-root.js'
 import { runToEnd } from './run-to-end.js'
 
 /** Kafka 4 brokers run on Java 17 and later. */
 const MINIMUM_JAVA = 17
-const FETCH_DEADLINE_MS = 10 * 60_000
 const PROBE_DEADLINE_MS = 30_000
 
 export type BrokerAvailability =
@@ -57,13 +57,11 @@ export async function brokerAvailability(): Promise<BrokerAvailability> {
 
 /** Kafka's class path; fetches the jars where they are not cached yet (some 12 s, 43 MB). */
 export async function kafkaClasspath(): Promise<string> {
-  return join(await cached(await jarFolder(), fetchJars), '*')
+  return join(await cached(await jarFolder(), fetchKafka), '*')
 }
 
-async function fetchJars(folder: string): Promise<void> {
-  const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${folder}`]
-  const maven = await runToEnd('mvn', ['-B', '-q', '-f', pomFile(), ...goal], { deadlineMs: FETCH_DEADLINE_MS })
-  if (maven.status !== 0) throw new Error(`Maven could not fetch Kafka's jars:\n${maven.output.slice(-4000)}`)
+async function fetchKafka(folder: string): Promise<void> {
+  await fetchJars(pomFile(), folder)
   const jars = await readdir(folder)
   if (!jars.some((jar) => jar.startsWith('kafka_'))) throw new Error('Maven ended well but fetched no Kafka jar')
 }
