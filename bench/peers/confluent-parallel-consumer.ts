@@ -4,7 +4,7 @@
  */
 import { javaProgram } from '../../test/broker/kafka-jars.js'
 import type { Contestant } from '../contestants/registry.js'
-import { installJava } from './install-java.js'
+import { installJava, type JavaPeer } from './install-java.js'
 import type { Peer } from './peer.js'
 
 const NAME = 'confluent-parallel-consumer'
@@ -16,7 +16,9 @@ const ORDERS = [
   { id: `${NAME}-unordered`, order: 'UNORDERED', keepsKeyOrder: false },
 ] as const
 
-function contestant({ id, order, keepsKeyOrder }: (typeof ORDERS)[number], classPath: string): Contestant {
+type Order = (typeof ORDERS)[number]
+
+function contestant({ id, order, keepsKeyOrder }: Order, { java, classPath }: JavaPeer): Contestant {
   return {
     id,
     label: `Confluent Parallel Consumer, ${order}`,
@@ -26,7 +28,7 @@ function contestant({ id, order, keepsKeyOrder }: (typeof ORDERS)[number], class
     lz4: true,
     properties: {},
     command: (task) => ({
-      program: javaProgram(),
+      program: java,
       args: [
         '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
         ...['-cp', classPath, 'ParallelConsumerPeer'],
@@ -40,7 +42,7 @@ export const confluentParallelConsumer: Peer = {
   name: NAME,
   ids: ORDERS.map(({ id }) => id),
   prepare: async (say) => {
-    const classPath = await installJava(NAME, { java: javaProgram(), release: RELEASE }, say)
-    return ORDERS.map((order) => contestant(order, classPath))
+    const installed = await installJava(NAME, { findJava: async () => javaProgram(), release: RELEASE }, say)
+    return ORDERS.map((order) => contestant(order, installed))
   },
 }

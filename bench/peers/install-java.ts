@@ -14,10 +14,15 @@ import { runToEnd } from '../../test/broker/run-to-end.js'
 const COMPILE_DEADLINE_MS = 2 * 60_000
 
 export interface JavaOptions {
-  /** The java that compiles the program and runs it. */
-  readonly java: string
+  /** Finds the java that compiles the program and runs it, or installs it. */
+  readonly findJava: () => Promise<string>
   /** The version of the language, which that java runs. */
   readonly release: number
+}
+
+export interface JavaPeer {
+  readonly java: string
+  readonly classPath: string
 }
 
 const shortHash = (texts: readonly (string | Buffer)[]): string => {
@@ -42,7 +47,7 @@ async function javaFiles(folder: string): Promise<string[]> {
   return files.filter((name) => name.endsWith('.java')).map((name) => join(folder, name))
 }
 
-async function compile(files: readonly string[], folder: string, { java, release }: JavaOptions): Promise<void> {
+async function compile(files: readonly string[], folder: string, java: string, release: number): Promise<void> {
   const main = 'org.eclipse.jdt.internal.compiler.batch.Main'
   const classPath = (await jarsIn(join(folder, 'jars'))).join(delimiter)
   const options = ['-nowarn', '-source', `${release}`, '-target', `${release}`, '-encoding', 'UTF-8']
@@ -52,18 +57,23 @@ async function compile(files: readonly string[], folder: string, { java, release
 }
 
 /**
- * The class path of the peer's program.
+ * The peer's program, ready to run.
  *
- * @throws Error with the end of the output of what failed
+ * @throws Error with the reason of what failed
  */
-export async function installJava(name: string, options: JavaOptions, say: (line: string) => void): Promise<string> {
+export async function installJava(
+  name: string,
+  { findJava, release }: JavaOptions,
+  say: (line: string) => void,
+): Promise<JavaPeer> {
   const pom = sourceFile(`bench/peers/${name}/pom.xml`)
   const files = [...(await javaFiles(sourceFile('bench/peers/jvm'))), ...(await javaFiles(dirname(pom)))]
   const contents = await Promise.all([pom, ...files].map((file) => readFile(file)))
-  const folder = await cached(`${name}-${shortHash([...contents, `${options.release}`])}`, async (partial) => {
+  const folder = await cached(`${name}-${shortHash([...contents, `${release}`])}`, async (partial) => {
     say(`installing the peer ${name}`)
     await fetchJars(pom, join(partial, 'jars'))
-    await compile(files, partial, options)
+    await compile(files, partial, await findJava(), release)
   })
-  return [join(folder, 'classes'), join(folder, 'jars', '*')].join(delimiter)
+  const classPath = [join(folder, 'classes'), join(folder, 'jars', '*')].join(delimiter)
+  return { java: await findJava(), classPath }
 }

@@ -16,7 +16,6 @@ import laneway.bench.Task;
 import laneway.bench.Versions;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.utils.AppInfoParser;
 
 /**
  * Confluent Parallel Consumer, as its README sets it up ("Common Preparation", "Simple Message Process"): its core
@@ -42,8 +41,8 @@ public final class ParallelConsumerPeer {
             });
         contestant.report(
             Map.of(
-                "parallel-consumer", Versions.ofJar("io.confluent.parallelconsumer", "parallel-consumer-core"),
-                "kafka-clients", AppInfoParser.getVersion()));
+                "parallel-consumer", Versions.ofJarOf(ParallelStreamProcessor.class),
+                "kafka-clients", Versions.ofJarOf(KafkaConsumer.class)));
       }
     }
     System.exit(0);

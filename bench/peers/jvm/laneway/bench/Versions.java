@@ -1,26 +1,24 @@
 package laneway.bench;
 
-import java.io.IOException;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Properties;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** What a run ran on, as the result states it. */
 public final class Versions {
+  private static final Pattern VERSION = Pattern.compile("-(\\d[^/]*)\\.jar$");
+
   private Versions() {}
 
-  /** The version of a jar on the class path, as Maven has written it into the jar. */
-  public static String ofJar(String group, String artifact) throws IOException {
-    var name = "/META-INF/maven/%s/%s/pom.properties".formatted(group, artifact);
-    try (var file = Versions.class.getResourceAsStream(name)) {
-      if (file == null) throw new IOException("no jar of %s:%s on the class path".formatted(group, artifact));
-      var properties = new Properties();
-      properties.load(file);
-      return properties.getProperty("version");
-    }
+  /** The version of the jar that a class comes from, which Maven writes into the jar's name. */
+  public static String ofJarOf(Class<?> type) {
+    var jar = type.getProtectionDomain().getCodeSource().getLocation().getPath();
+    var version = VERSION.matcher(jar);
+    if (!version.find()) throw new IllegalStateException(type + " comes from no versioned jar: " + jar);
+    return version.group(1);
   }
 
   /** The JVM and what it has chosen for this machine: no option is given, so these are its defaults. */
