@@ -3,8 +3,7 @@
  * guide recommends for work on the CPU.
  */
 import { sourceFile } from '../../test/broker/package-root.js'
-import type { Contestant } from '../contestants/registry.js'
-import { TUNED_PROPERTIES } from '../contestants/tuned-properties.js'
+import { type Contestant, TUNED_PROPERTIES } from '../contestants/registry.js'
 import { installPython } from './install-python.js'
 import type { Peer } from './peer.js'
 
@@ -29,7 +28,14 @@ const byKey: Way = {
 const WAYS: readonly Way[] = [
   byKey,
   { ...byKey, id: 'pyrallel-key-defaults', label: `${byKey.label}, its defaults`, properties: {} },
-  { ...byKey, id: 'pyrallel-key-processes', label: `${byKey.label}, processes`, engine: 'process' },
+  {
+    ...byKey,
+    id: 'pyrallel-key-processes',
+    label: `${byKey.label}, processes`,
+    engine: 'process',
+    // A process per core waits for one message at a time: its guide says to use asyncio where handlers wait.
+    works: ['none', 'touch', 'spin'],
+  },
   {
     ...byKey,
     id: 'pyrallel-partition',
