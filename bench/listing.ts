@@ -1,5 +1,6 @@
 /** What `npm run bench` without arguments says. */
 import { OWN_CONTESTANTS } from './contestants/entrants.js'
+import { MICRO_QUESTION } from './micro/command.js'
 import { PEERS } from './peers/index.js'
 import type { Scenario } from './scenarios/scenario.js'
 
@@ -14,7 +15,7 @@ export function listing(scenarios: readonly Scenario[]): string {
     'npm run bench -- SCENARIO [options]; --help after a scenario shows its options',
     '',
     'Scenarios',
-    ...columns(scenarios.map(({ id, question }) => [id, question])),
+    ...columns([...scenarios.map(({ id, question }) => [id, question] as const), ['micro', MICRO_QUESTION]]),
     '',
     'The limit and laneway (--only ID,ID picks contestants)',
     ...columns(OWN_CONTESTANTS.map(({ id, label }) => [id, label])),

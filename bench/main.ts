@@ -6,6 +6,7 @@
 import { Command } from 'commander'
 import { addEarlierCommands } from './earlier.js'
 import { listing } from './listing.js'
+import { microCommand } from './micro/command.js'
 import { addScenario } from './scenario-command.js'
 import { SCENARIOS } from './scenarios/index.js'
 
@@ -14,6 +15,7 @@ const program = new Command('bench')
   .action(() => void process.stdout.write(listing(SCENARIOS)))
 for (const scenario of SCENARIOS) addScenario(program, scenario)
 addEarlierCommands(program)
+program.addCommand(microCommand())
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`)

@@ -1,5 +1,5 @@
 # laneway_core_tests (native/test/*_test.cc), laneway_kafka_tests (native/test/kafka/*_test.cc), laneway_simulate
-# (native/test/simulation/*.cc) and the C programs of the benchmark.
+# (native/test/simulation/*.cc), the C programs of the benchmark and the module of the micro benchmarks.
 find_package(GTest REQUIRED)
 find_package(ZLIB REQUIRED)
 
@@ -34,4 +34,12 @@ if(NOT LANEWAY_CORE_ONLY)
     target_link_libraries(laneway_${name} PRIVATE laneway_options laneway_librdkafka)
     set_target_properties(laneway_${name} PROPERTIES C_STANDARD 11 C_EXTENSIONS ON)
   endforeach()
+endif()
+
+if(CMAKE_JS_VERSION)
+  add_library(laneway_micro MODULE bench/micro/native/tracker.cc ${CMAKE_JS_SRC})
+  set_target_properties(laneway_micro PROPERTIES PREFIX "" SUFFIX ".node")
+  target_compile_definitions(laneway_micro PRIVATE NAPI_VERSION=9 NAPI_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED)
+  target_include_directories(laneway_micro SYSTEM PRIVATE ${LANEWAY_NODE_INCLUDES})
+  target_link_libraries(laneway_micro PRIVATE laneway_core ${CMAKE_JS_LIB})
 endif()

@@ -72,7 +72,7 @@ async function succeeds(program, args) {
  * @returns {string[]}
  */
 function nativeFiles(wanted) {
-  return ['native', 'bench/c-loop'].flatMap((folder) =>
+  return ['native', 'bench/c-loop', 'bench/micro/native'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((path) => wanted.test(path))
       .map((path) => join(folder, path)),

@@ -10,7 +10,14 @@ import { say, step } from './progress.mjs'
 import { digest, digestOfPaths, Stamp } from './stamp.mjs'
 import { compilers } from './system-tools.mjs'
 
-const INPUTS = ['CMakeLists.txt', 'cmake', 'native', 'bench/c-loop', 'scripts/native-dependencies.mjs']
+const INPUTS = [
+  'CMakeLists.txt',
+  'cmake',
+  'native',
+  'bench/c-loop',
+  'bench/micro/native',
+  'scripts/native-dependencies.mjs',
+]
 
 /**
  * @param {import('./native-dependencies.mjs').NativeDependencies} dependencies
