@@ -4,6 +4,7 @@
  */
 import { type BenchHandler, benchHandler } from './handler.js'
 import { LedgerWriter } from './ledger-writer.js'
+import { burnPlanted } from './planted.js'
 import { Stopwatch } from './stopwatch.js'
 import { endAtDeadline, FIRST_MESSAGE_LINE, parseTask, type Result, type Task } from './task.js'
 
@@ -70,6 +71,8 @@ export class Run {
 
   #end(): void {
     this.#ended += 1
-    if (this.#ended === this.task.messages) this.#finish()
+    if (this.#ended !== this.task.messages) return
+    if (this.#stopwatch !== undefined) burnPlanted(this.#stopwatch.result(this.#ended, {}))
+    this.#finish()
   }
 }

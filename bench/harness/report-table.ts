@@ -23,7 +23,7 @@ function sectionLines({ title, prose, columns, rows }: Section): string[] {
   return [`== ${title}`, ...prose.flatMap(wrap), ...alignedTable(columns.map(columnText), rows)]
 }
 
-function alignedTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+export function alignedTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
   const lines = [head, ...rows.map((row) => row.map(cellText))]
   const columns = head.map((_, column) => ({
     width: Math.max(...lines.map((line) => line[column]?.length ?? 0)),
