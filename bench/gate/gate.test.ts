@@ -73,7 +73,7 @@ test('what stays fallen fails after all rounds, and the table says by how much',
   )
   assert.is(rounds.length, EFFORT.most)
   const table = formatOutcome(outcome, 12)
-  assert.match(table, /CPU per message +0\.700 +0\.560 +-20\.0 % +15 +fallen/)
+  assert.match(table, /CPU per message +0\.700 +0\.560 \(0\.560 - 0\.560\) +-20\.0 % +15 +fallen/)
   assert.match(table, 'FAILED: 1 ratio is more than 15 % below its baseline')
 })
 

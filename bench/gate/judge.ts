@@ -17,9 +17,10 @@ export interface Verdict {
   readonly kind: RatioKind
   /** Undefined where the file has none. */
   readonly baseline: number | undefined
-  /** The median of the rounds. */
+  /** One of each round. */
+  readonly ratios: readonly number[]
+  /** Their median. */
   readonly measured: number
-  readonly rounds: number
   readonly verdict: 'held' | 'fallen' | 'no baseline'
 }
 
@@ -35,7 +36,7 @@ export function judge(rounds: readonly RoundRatios[], baselines: Baselines['case
 
 function verdictOf(id: string, kind: RatioKind, ratios: readonly number[], baseline: number | undefined): Verdict {
   const measured = median(ratios)
-  const common = { case: id, kind, baseline, measured, rounds: ratios.length }
+  const common = { case: id, kind, baseline, ratios, measured }
   if (baseline === undefined) return { ...common, verdict: 'no baseline' }
   return { ...common, verdict: measured < baseline * (1 - TOLERANCE) ? 'fallen' : 'held' }
 }

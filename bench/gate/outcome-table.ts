@@ -4,7 +4,7 @@ import { CASES } from './cases.js'
 import type { GateOutcome } from './gate.js'
 import { TOLERANCE, type Verdict } from './judge.js'
 
-const HEAD = ['case', 'ratio to the limit', 'baseline', 'measured', 'change', 'rounds', 'verdict']
+const HEAD = ['case', 'ratio to the limit', 'baseline', 'measured (lowest - highest)', 'change', 'rounds', 'verdict']
 const KINDS = { speed: 'messages/s', cpu: 'CPU per message' } as const
 const DIGITS = 3
 const LIMIT = `more than ${TOLERANCE * 100} % below`
@@ -19,10 +19,14 @@ export function formatOutcome(outcome: GateOutcome, seconds: number): string {
   return `${[...lines, '', ...faults, `${ending(outcome)} (${seconds} s)`].join('\n')}\n`
 }
 
-function cells({ case: id, kind, baseline, measured, rounds, verdict }: Verdict): (string | number)[] {
+function cells({ case: id, kind, baseline, ratios, measured, verdict }: Verdict): (string | number)[] {
   const title = CASES.find((each) => each.id === id)?.title ?? id
-  const change = baseline === undefined ? '' : `${percent(measured / baseline - 1)}`
-  return [title, KINDS[kind], baseline?.toFixed(DIGITS) ?? '', measured.toFixed(DIGITS), change, rounds, verdict]
+  const change = baseline === undefined ? '' : percent(measured / baseline - 1)
+  const [lowest, median, highest] = [Math.min(...ratios), measured, Math.max(...ratios)].map((value) =>
+    value.toFixed(DIGITS),
+  )
+  const range = `${median} (${lowest} - ${highest})`
+  return [title, KINDS[kind], baseline?.toFixed(DIGITS) ?? '', range, change, ratios.length, verdict]
 }
 
 function percent(share: number): string {
