@@ -23,6 +23,7 @@ export type { WorkerOptions } from './engines/worker-options.js'
 export { type WorkerThreadsOptions, workerThreads } from './engines/worker-threads.js'
 export { type ConfigIssue, ERROR_CODES, type ErrorCode, LanewayError } from './errors.js'
 export type { ConsumerHealth, ConsumerState, PartitionHealth, StandingMessage } from './health.js'
+export type { ClientTls, ServerTls } from './net/tls.js'
 export { DeadLetterMessage, DropMessage, FatalError, RetryMessage } from './outcomes.js'
 export type {
   BatchContext,

@@ -3,11 +3,11 @@
  * proto/laneway/worker/v1): for functions that are servers already, and for any engine that runs handlers here. gRPC is
  * loaded with the first message.
  */
-import { createSecureContext } from 'node:tls'
 import { z } from 'zod'
+import { addressOption, isLocal } from '../net/address.js'
+import { type ClientTls, clientTls } from '../net/tls.js'
 import type { Handler } from '../ports/engine.js'
 import { validate } from '../validation.js'
-import { isLocal, parseAddress } from './remote/address.js'
 import type { FunctionClient } from './remote/function-client.js'
 import { milliseconds, workerOptions } from './worker-options.js'
 
@@ -16,8 +16,8 @@ export interface CallFunctionOptions {
   readonly address: string
   /** The name of the handler there. Default: `default`. */
   readonly handler?: string
-  /** PEM. `ca`: who has signed the server's certificate, where that is no public authority; the others: who calls. */
-  readonly tls?: { readonly ca?: string | Buffer; readonly cert?: string | Buffer; readonly key?: string | Buffer }
+  /** `cert` and `key`: who calls. */
+  readonly tls?: ClientTls
   /** Speaks in plain text over networks that others reach. */
   readonly insecure?: true
   /** Shown as a bearer token. */
@@ -28,39 +28,19 @@ export interface CallFunctionOptions {
   readonly maxMessageBytes?: number
 }
 
-const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM: a string or a Buffer')
-
-const tls = z
-  .strictObject({ ca: pem.optional(), cert: pem.optional(), key: pem.optional() })
-  .superRefine((options, context) => {
-    if ((options.cert === undefined) !== (options.key === undefined)) {
-      context.addIssue({ code: 'custom', message: 'cert and key go together' })
-      return
-    }
-    try {
-      createSecureContext(options)
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `cannot be used: ${(error as Error).message}` })
-    }
-  })
-
 const schema = z
   .strictObject({
-    address: z.string(),
+    address: addressOption(),
     handler: workerOptions.handler,
-    tls: tls.optional(),
+    tls: clientTls.optional(),
     insecure: z.literal(true).optional(),
     token: z.string().min(1).optional(),
     timeout: milliseconds.default(30_000),
     maxMessageBytes: workerOptions.maxMessageBytes,
   })
-  .superRefine(({ address: text, tls, insecure }, context) => {
-    const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['address'], message })
-    const address = parseAddress(text)
-    if (address === undefined) refuse("must be 'unix:/path', 'host:port' or '[host]:port'")
-    else if (!isLocal(address) && tls === undefined && insecure !== true) {
-      refuse('would get messages in plain text where others can read them: give tls, or insecure: true')
-    }
+  .refine(({ address, tls, insecure }) => isLocal(address) || tls !== undefined || insecure === true, {
+    path: ['address'],
+    message: 'would get messages in plain text where others can read them: give tls, or insecure: true',
   })
 
 /**

@@ -4,12 +4,12 @@
  * engine starts, because others need none of gRPC.
  */
 import { createPublicKey, KeyObject } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
 import { z } from 'zod'
 import { LanewayError } from '../errors.js'
+import { addressOption, isLocal } from '../net/address.js'
+import { type ServerTls, serverTls } from '../net/tls.js'
 import type { Engine, EngineHost, StopMode } from '../ports/engine.js'
 import { validate } from '../validation.js'
-import { isLocal, parseAddress } from './remote/address.js'
 import type { Admit } from './remote/admission.js'
 import type { RemoteEngine } from './remote/engine.js'
 import { limitsOf, type WorkerOptions, workerOptions } from './worker-options.js'
@@ -17,12 +17,8 @@ import { limitsOf, type WorkerOptions, workerOptions } from './worker-options.js
 export interface RemoteWorkersOptions extends WorkerOptions {
   /** Where to listen: `unix:/path`, `host:port` or `[host]:port`; port 0 chooses one (see {@link RemoteWorkersEngine}). */
   readonly listen: string
-  /** PEM. With `clientCa`, workers must show a certificate that it has signed. */
-  readonly tls?: {
-    readonly cert: string | Buffer
-    readonly key: string | Buffer
-    readonly clientCa?: string | Buffer
-  }
+  /** With `clientCa`, workers must show a certificate that it has signed. */
+  readonly tls?: ServerTls
   /**
    * Workers must show a bearer token, a JSON Web Token that is signed with one of these keys, for this audience and by
    * this issuer, and that has not expired. Exactly one of `key`, `jwks` and `jwksUrl`.
@@ -52,18 +48,6 @@ export interface RemoteWorkersEngine extends Engine {
   readonly address: string | undefined
 }
 
-const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM: a string or a Buffer')
-
-const tls = z
-  .strictObject({ cert: pem, key: pem, clientCa: pem.optional() })
-  .superRefine(({ cert, key, clientCa }, context) => {
-    try {
-      createSecureContext({ cert, key, ca: clientCa })
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `cannot be used: ${(error as Error).message}` })
-    }
-  })
-
 const isKey = (value: unknown): boolean =>
   (typeof value === 'string' && value !== '') || value instanceof Uint8Array || value instanceof KeyObject
 
@@ -89,23 +73,15 @@ const jwt = z
 const schema = z
   .strictObject({
     ...workerOptions,
-    listen: z.string(),
-    tls: tls.optional(),
+    listen: addressOption(),
+    tls: serverTls.optional(),
     auth: z.strictObject({ jwt }).optional(),
     insecure: z.literal(true).optional(),
     maxWorkers: z.number().int().min(1).max(100_000).default(1_000),
   })
-  .transform((options, context) => {
-    const address = parseAddress(options.listen)
-    const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['listen'], message })
-    if (address === undefined) {
-      refuse("must be 'unix:/path', 'host:port' or '[host]:port'")
-      return z.NEVER
-    }
-    if (!isLocal(address) && options.tls === undefined && options.insecure !== true) {
-      refuse('would carry messages in plain text where others can read them: give tls, or insecure: true')
-    }
-    return { ...options, address }
+  .refine(({ listen, tls, insecure }) => isLocal(listen) || tls !== undefined || insecure === true, {
+    path: ['listen'],
+    message: 'would carry messages in plain text where others can read them: give tls, or insecure: true',
   })
 
 class RemoteWorkers implements RemoteWorkersEngine {
@@ -140,7 +116,7 @@ class RemoteWorkers implements RemoteWorkersEngine {
 
   async #start(host: EngineHost): Promise<RemoteEngine> {
     const { RemoteEngine } = await import('./remote/engine.js')
-    const { address, tls, maxWorkers, leaseTimeout } = this.#options
+    const { listen: address, tls, maxWorkers, leaseTimeout } = this.#options
     // Nobody can end them from here.
     const limits = limitsOf(this.#options, { maxWorkers, killAfterMs: leaseTimeout })
     return RemoteEngine.start(host, limits, await this.#admission(), { address, tls })

@@ -1,7 +1,7 @@
 /** The options of a server of functions: what they are, what they default to, and what is refused. */
 import { z } from 'zod'
-import { isLocal, parseAddress } from '../engines/remote/address.js'
-import type { TlsOptions } from '../engines/remote/listener.js'
+import { addressOption, isLocal } from '../net/address.js'
+import { type ServerTls, serverTls } from '../net/tls.js'
 import type { Message } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { validate } from '../validation.js'
@@ -15,8 +15,8 @@ export interface FunctionServerOptions {
   readonly handlers: Readonly<Record<string, WorkerHandler<Message>>>
   /** Calls that run at once; more are refused with RESOURCE_EXHAUSTED, which is a failed attempt. Default: 64. */
   readonly concurrency?: number | undefined
-  /** PEM. `clientCa`: who signs the certificates that hosts must show. Default: none, on a Unix socket or loopback only. */
-  readonly tls?: TlsOptions | undefined
+  /** `clientCa`: who signs the certificates that hosts must show. Default: none, on a Unix socket or loopback only. */
+  readonly tls?: ServerTls | undefined
   /** Serves in plain text elsewhere all the same. */
   readonly insecure?: true | undefined
   /** The bearer token that hosts must bring along. */
@@ -27,21 +27,12 @@ export interface FunctionServerOptions {
   readonly logger?: Logger | undefined
 }
 
-const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM, as text or a Buffer')
-
-const listen = z.string().transform((text, context) => {
-  const parsed = parseAddress(text)
-  if (parsed !== undefined) return parsed
-  context.addIssue({ code: 'custom', message: 'must be unix:/path, host:port or [host]:port' })
-  return z.NEVER
-})
-
 const schema = z
   .strictObject({
-    listen,
+    listen: addressOption(),
     handlers: handlersOption,
     concurrency: z.number().int().min(1).max(10_000).default(64),
-    tls: z.strictObject({ cert: pem, key: pem, clientCa: pem.optional() }).optional(),
+    tls: serverTls.optional(),
     insecure: z.literal(true).optional(),
     token: z.string().min(1).optional(),
     maxMessageBytes: z

@@ -12,9 +12,9 @@ import {
   status,
 } from '@grpc/grpc-js'
 import { type CallRequest, type CallResponse, functionService } from '../contracts/worker-contract.js'
-import { bearerToken } from '../engines/remote/admission.js'
-import { Listener } from '../engines/remote/listener.js'
 import { LanewayError } from '../errors.js'
+import { bearerToken } from '../net/bearer-token.js'
+import { Listener } from '../net/listener.js'
 import type { Message } from '../ports/engine.js'
 import { type Answer, completed, failed } from './answers.js'
 import { Attempt, type WorkerHandler } from './attempt.js'

@@ -3,10 +3,10 @@
  * code, so that it runs where the host does not.
  */
 export { type ConfigIssue, ERROR_CODES, type ErrorCode, LanewayError } from '../errors.js'
+export type { ClientTls, ServerTls } from '../net/tls.js'
 export { DeadLetterMessage, DropMessage, FatalError, RetryMessage } from '../outcomes.js'
 export type { Message, OutgoingRecord } from '../ports/engine.js'
 export type { LogFields, Logger } from '../ports/logger.js'
-export type { WorkerTls } from './address.js'
 export type { WorkerContext, WorkerHandler } from './attempt.js'
 export type { FunctionServerOptions } from './function-options.js'
 export { type FunctionServer, serveFunction } from './function-server.js'

@@ -1,12 +1,12 @@
 /** The options of a worker: what they are, what they default to, and what is refused. */
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { isLocal, parseAddress } from '../engines/remote/address.js'
+import { addressOption, isLocal } from '../net/address.js'
+import { type ClientTls, clientTls } from '../net/tls.js'
 import type { Message } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { stderrLogger } from '../stderr-logger.js'
 import { validate } from '../validation.js'
-import type { WorkerTls } from './address.js'
 import type { WorkerHandler } from './attempt.js'
 
 /** A token, or what gives one whenever the worker dials. */
@@ -27,7 +27,7 @@ export interface WorkerOptions {
   /** Sent as a bearer token. Default: the environment variable LANEWAY_WORKER_TOKEN, or none. */
   readonly token?: WorkerToken | undefined
   /** true: with the authorities that Node knows. Default: none, which goes with a Unix socket or loopback only. */
-  readonly tls?: WorkerTls | true | undefined
+  readonly tls?: ClientTls | true | undefined
   /** Dials a host elsewhere without TLS all the same: whoever can listen reads the messages and the token. */
   readonly insecure?: true | undefined
   /** For the host's logs. Default: the name of the machine and the process id. */
@@ -59,12 +59,6 @@ const UNIX_GIVE_UP_MS = 60_000
 const milliseconds = z.number().int().min(0).max(MAX_MS)
 const held = z.number().int().min(1).max(MAX_HELD)
 const isFunction = (value: unknown): boolean => typeof value === 'function'
-const pem = z.union([z.string().min(1), z.instanceof(Buffer)], 'must be PEM, as text or a Buffer').optional()
-
-const tls = z
-  .strictObject({ ca: pem, cert: pem, key: pem, serverName: z.string().min(1).optional() })
-  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), { message: 'cert and key go together' })
-
 export const handlersOption = z
   .record(z.string().min(1).max(256), z.custom<WorkerHandler<Message>>(isFunction, 'must be a function'))
   .refine((all) => Object.keys(all).length > 0, { message: 'must name at least one handler' })
@@ -73,23 +67,16 @@ export const loggerOption = z
   .custom<Logger>((logger) => typeof logger === 'object' && logger !== null, 'must be a logger')
   .default(stderrLogger)
 
-const address = z.string('is required, here or as LANEWAY_WORKER_ADDRESS').transform((text, context) => {
-  const parsed = parseAddress(text)
-  if (parsed !== undefined) return parsed
-  context.addIssue({ code: 'custom', message: 'must be unix:/path, host:port or [host]:port' })
-  return z.NEVER
-})
-
 const schema = z
   .strictObject({
     handlers: handlersOption,
-    address,
+    address: addressOption('is required, here or as LANEWAY_WORKER_ADDRESS'),
     concurrency: held.default(64),
     credits: held.optional(),
     token: z
       .union([z.string().min(1), z.custom<() => string | Promise<string>>(isFunction)], 'must be text or a function')
       .optional(),
-    tls: z.union([tls, z.literal(true).transform((): WorkerTls => ({}))]).optional(),
+    tls: z.union([clientTls, z.literal(true).transform((): ClientTls => ({}))]).optional(),
     insecure: z.literal(true).optional(),
     name: z.string().max(256).optional(),
     maxMessageBytes: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),

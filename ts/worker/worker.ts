@@ -3,12 +3,12 @@
  * other; handlers that outlive theirs keep their places (slots.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, status } from '@grpc/grpc-js'
+import { type Metadata, status } from '@grpc/grpc-js'
 import { workerService } from '../contracts/worker-contract.js'
 import { LanewayError } from '../errors.js'
+import { clientOf, metadataWith } from '../net/channel.js'
 import type { Message } from '../ports/engine.js'
 import { exponentialBackoff } from '../retry.js'
-import { callMetadata, channelCredentials, channelOptions } from './address.js'
 import type { WorkerHandler } from './attempt.js'
 import { parseWorkerOptions, type WorkerConfig, type WorkerOptions } from './options.js'
 import { SDK } from './sdk.js'
@@ -17,6 +17,13 @@ import { Slots } from './slots.js'
 
 /** How long cancelled handlers may take to end before the stream is closed without them, in ms. */
 const CANCEL_GRACE_MS = 1_000
+
+const CHANNEL_OPTIONS = {
+  // The host bounds its frames, and its messages by what the worker says in its hello.
+  'grpc.max_receive_message_length': -1,
+  // The worker has a backoff of its own: a channel that remembered failures would add to it.
+  'grpc.use_local_subchannel_pool': 1,
+}
 
 /** What the host says before its welcome that another attempt cannot change. */
 const REFUSALS: ReadonlySet<status> = new Set([
@@ -142,14 +149,14 @@ export class Worker {
   /** One session, from its dial to its end. */
   async #dial(): Promise<SessionEnd> {
     const { address, tls, token, name, credits, maxMessageBytes } = this.#config
-    let metadata: ReturnType<typeof callMetadata>
+    let metadata: Metadata
     try {
-      metadata = callMetadata(typeof token === 'function' ? await token() : token)
+      metadata = metadataWith(typeof token === 'function' ? await token() : token)
     } catch (error) {
       return { code: status.UNAVAILABLE, reason: `there is no token: ${String(error)}`, wasWelcome: false }
     }
     if (this.#draining.signal.aborted) return { code: status.OK, reason: 'drained', wasWelcome: false }
-    const client = new Client(address.text, channelCredentials(tls), channelOptions(tls))
+    const client = clientOf(address, tls, CHANNEL_OPTIONS)
     const { path, requestSerialize, responseDeserialize } = workerService.work
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
     this.#session = new Session(call, {

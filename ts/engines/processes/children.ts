@@ -5,9 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Metadata } from '@grpc/grpc-js'
 import { LanewayError } from '../../errors.js'
+import { bearerToken } from '../../net/bearer-token.js'
 import type { Logger } from '../../ports/logger.js'
 import { exponentialBackoff, type RetryDelay } from '../../retry.js'
-import { type Admission, bearerToken } from '../remote/admission.js'
+import type { Admission } from '../remote/admission.js'
 import { Child, type ChildOptions } from './child.js'
 
 export interface ChildrenOptions extends ChildOptions {

@@ -20,10 +20,3 @@ export interface Admission {
 
 /** Resolves with what is known of a worker, or rejects with why it is refused. */
 export type Admit = (metadata: Metadata) => Promise<Admission> | Admission
-
-/** The bearer token of a call; undefined where there is none. */
-export function bearerToken(metadata: Metadata): string | undefined {
-  const [authorization] = metadata.get('authorization')
-  if (typeof authorization !== 'string') return undefined
-  return /^Bearer (\S+)$/i.exec(authorization)?.[1]
-}

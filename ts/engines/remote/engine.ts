@@ -1,10 +1,10 @@
 /** The workers of one engine together with the server that they dial: what the engines on the contract start and stop. */
 import { LanewayError } from '../../errors.js'
+import type { ListenerOptions } from '../../net/listener.js'
 import type { EngineHost, StopMode } from '../../ports/engine.js'
 import type { Place } from '../settler.js'
 import type { Admit } from './admission.js'
 import type { WorkerLimits } from './limits.js'
-import type { ListenerOptions } from './listener.js'
 import { WorkerServer } from './server.js'
 import { Workers } from './workers.js'
 

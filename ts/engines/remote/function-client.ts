@@ -1,19 +1,18 @@
 /** Calls FunctionService.Call, and turns what it answers into what a handler would have done. */
-import { Client, type ClientUnaryCall, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { type Client, type ClientUnaryCall, type Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { contractMessage } from '../../contracts/leases.js'
 import { errorOf, outgoingRecord } from '../../contracts/settlements.js'
 import { type CallRequest, type CallResponse, functionService, v1 } from '../../contracts/worker-contract.js'
 import { WorkerError } from '../../contracts/worker-error.js'
+import type { Address } from '../../net/address.js'
+import { clientOf, metadataWith } from '../../net/channel.js'
+import type { ClientTls } from '../../net/tls.js'
 import type { HandlerContext, Message } from '../../ports/engine.js'
 
-type Pem = string | Buffer
-
 export interface FunctionClientOptions {
-  readonly address: string
+  readonly address: Address
   readonly handler: string
-  readonly tls?:
-    | { readonly ca?: Pem | undefined; readonly cert?: Pem | undefined; readonly key?: Pem | undefined }
-    | undefined
+  readonly tls?: ClientTls | undefined
   readonly token?: string | undefined
   readonly timeout: number
   readonly maxMessageBytes: number
@@ -21,25 +20,17 @@ export interface FunctionClientOptions {
 
 const { STATUS_COMPLETED, STATUS_RELEASED } = v1.Status
 const { path, requestSerialize, responseDeserialize } = functionService.call
-const bytes = (pem: Pem | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem))
 
 export class FunctionClient {
   readonly #options: FunctionClientOptions
   readonly #client: Client
-  readonly #metadata = new Metadata()
+  readonly #metadata: Metadata
 
   constructor(options: FunctionClientOptions) {
     const { address, tls, token, maxMessageBytes } = options
     this.#options = options
-    const channel =
-      tls === undefined
-        ? credentials.createInsecure()
-        : credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert))
-    this.#client = new Client(address, channel, {
-      'grpc.max_receive_message_length': maxMessageBytes,
-      'grpc.max_send_message_length': -1,
-    })
-    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`)
+    this.#client = clientOf(address, tls, { 'grpc.max_receive_message_length': maxMessageBytes })
+    this.#metadata = metadataWith(token)
   }
 
   /** Resolves where the message is settled; rejects as its handler would have. */

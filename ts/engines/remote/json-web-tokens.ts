@@ -9,7 +9,8 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose'
-import { type Admit, bearerToken } from './admission.js'
+import { bearerToken } from '../../net/bearer-token.js'
+import type { Admit } from './admission.js'
 
 export interface JwtOptions {
   readonly key?: string | Uint8Array | KeyObject | undefined

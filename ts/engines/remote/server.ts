@@ -4,9 +4,9 @@
  */
 import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import { workerService } from '../../contracts/worker-contract.js'
+import { Listener, type ListenerOptions } from '../../net/listener.js'
 import type { Logger } from '../../ports/logger.js'
 import type { Admission, Admit } from './admission.js'
-import { Listener, type ListenerOptions } from './listener.js'
 import { type Ending, Session, type WorkCall } from './session.js'
 import type { Workers } from './workers.js'
 

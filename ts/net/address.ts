@@ -1,4 +1,5 @@
-/** Where workers dial: `unix:/path`, `host:port` or `[host]:port`. */
+/** Where a host or a function is listened on and dialled: `unix:/path`, `host:port` or `[host]:port`. */
+import { z } from 'zod'
 
 export type Address =
   | { readonly kind: 'unix'; readonly text: string; readonly path: string }
@@ -6,8 +7,7 @@ export type Address =
 
 const MAX_PORT = 65_535
 
-/** undefined where the text is no address. */
-export function parseAddress(text: string): Address | undefined {
+function parseAddress(text: string): Address | undefined {
   const [, path] = /^unix:(?:\/\/)?(\/.+)$/.exec(text) ?? []
   if (path !== undefined) return { kind: 'unix', text: `unix:${path}`, path }
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
@@ -15,6 +15,16 @@ export function parseAddress(text: string): Address | undefined {
   const port = Number(digits)
   if (host === undefined || port > MAX_PORT) return undefined
   return { kind: 'tcp', text, host, port }
+}
+
+/** @param absent what is said where there is none */
+export function addressOption(absent = 'is required') {
+  return z.string(absent).transform((text, context): Address => {
+    const address = parseAddress(text)
+    if (address !== undefined) return address
+    context.addIssue({ code: 'custom', message: 'must be unix:/path, host:port or [host]:port' })
+    return z.NEVER
+  })
 }
 
 /** True where what is said to it stays on this machine. */

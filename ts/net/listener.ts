@@ -6,21 +6,15 @@ import { once } from 'node:events'
 import { chmodSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { LanewayError } from '../../errors.js'
-import type { Logger } from '../../ports/logger.js'
-import { stderrLogger } from '../../stderr-logger.js'
+import { LanewayError } from '../errors.js'
+import type { Logger } from '../ports/logger.js'
+import { stderrLogger } from '../stderr-logger.js'
 import type { Address } from './address.js'
-
-export interface TlsOptions {
-  readonly cert: string | Buffer
-  readonly key: string | Buffer
-  /** Who signs the certificates that workers must show; none: they need not show any. */
-  readonly clientCa?: string | Buffer | undefined
-}
+import type { ServerTls } from './tls.js'
 
 export interface ListenerOptions {
   readonly address: Address
-  readonly tls?: TlsOptions | undefined
+  readonly tls?: ServerTls | undefined
   readonly maxConnections: number
   readonly handshakeTimeoutMs: number
 }
@@ -28,7 +22,7 @@ export interface ListenerOptions {
 const OWNER_ONLY = 0o600
 
 export class Listener {
-  /** As workers are told it: with the port that was chosen where 0 was asked for. */
+  /** As whoever dials is told it: with the port that was chosen where 0 was asked for. */
   readonly address: string
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
