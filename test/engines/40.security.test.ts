@@ -129,6 +129,31 @@ for (const [title, token] of [
   })
 }
 
+test('JWT: when the token expires, the session ends; shortly before, its worker is told to drain', async () => {
+  await using scripted = await ScriptedEngine.start({ listen: LISTEN, auth: { jwt } })
+  const expiresIn = 2
+  const expiresAtMs = 1_000 * (Math.floor(Date.now() / 1_000) + expiresIn)
+  const worker = new HandWorker(scripted.address, { token: await tokenOf(claims, { expiresIn }) })
+  worker.hello()
+  await worker.until(() => worker.received.some(({ drain }) => drain?.reason === 'its token expires'))
+  scripted.host.offer(runOf(0, 1))
+  const { code, details } = await worker.ended
+  assert.ok(Date.now() >= expiresAtMs)
+  assert.is(code, UNAUTHENTICATED)
+  assert.match(details, /token has expired/)
+  assert.equal(worker.leases, [])
+  await serves(scripted, new HandWorker(scripted.address, { token: await tokenOf(claims) }))
+})
+
+test('JWT: a token that holds for longer than a timer can run is no reason to drain', async () => {
+  await using scripted = await ScriptedEngine.start({ listen: LISTEN, auth: { jwt } })
+  const worker = new HandWorker(scripted.address, { token: await tokenOf(claims, { expiresIn: 10_000 * HOUR_S }) })
+  await serves(scripted, worker)
+  worker.beat()
+  await worker.until(() => worker.received.some(({ heartbeatReply }) => heartbeatReply))
+  assert.not(worker.received.some(({ drain }) => drain))
+})
+
 test('every wrong option is named', () => {
   assert.equal(fieldsOf({ listen: LISTEN }), [])
   assert.equal(fieldsOf({ listen: 'unix:/tmp/x' }), [])

@@ -78,6 +78,16 @@ export const hosts: readonly Case[] = [
     },
   },
   {
+    title:
+      'a host that ends a session which has begun is dialled again, whatever it says: the token may be another one then',
+    async play(scene) {
+      const { host, session } = await scene.open()
+      session.refuse(status.UNAUTHENTICATED, 'its token has expired')
+      const next = await host.welcomed()
+      assert.ok(next)
+    },
+  },
+  {
     title: 'a host that closes the stream without a word is dialled again',
     async play(scene) {
       const { host, session } = await scene.open()

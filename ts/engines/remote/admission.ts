@@ -5,6 +5,8 @@ import type { Metadata } from '@grpc/grpc-js'
 export interface Admission {
   /** For logs. */
   readonly name: string
+  /** When what it has shown holds no longer, in ms since the epoch; its session ends then. */
+  readonly expiresAtMs?: number | undefined
   /**
    * Resolves when nothing of the worker can run any more, for workers that the host can watch: what it held comes back
    * then, without waiting for deadlines.

@@ -41,8 +41,8 @@ export function admitByJwt(options: JwtOptions): Admit {
     const token = bearerToken(metadata)
     if (token === undefined) throw new Error('there is no bearer token')
     try {
-      const { sub } = await verify(token)
-      return { name: sub ?? 'worker' }
+      const { sub, exp } = await verify(token)
+      return { name: sub ?? 'worker', expiresAtMs: exp === undefined ? undefined : 1000 * exp }
     } catch (error) {
       const code = error instanceof errors.JOSEError ? error.code : 'it cannot be read'
       throw new Error(`the token is refused: ${code}`)

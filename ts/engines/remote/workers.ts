@@ -14,6 +14,7 @@ import { Outcome } from '../../native.js'
 import { outgoing } from '../../outgoing.js'
 import type { EngineHost, StopMode } from '../../ports/engine.js'
 import { type Place, Settler } from '../settler.js'
+import { Expiry } from './expiry.js'
 import { HeldRun } from './held-run.js'
 import type { WorkerLimits } from './limits.js'
 import { type Ending, hostTimeMs, type Over, type Session, type SessionOwner } from './session.js'
@@ -40,6 +41,7 @@ export class Workers implements SessionOwner {
   readonly #overdue: TimeOuts<HeldRun>
   readonly #silences: TimeOuts<Session>
   readonly #hellos: TimeOuts<Session>
+  readonly #expiries = new Map<Session, Expiry>()
   readonly #waitingForDrain = new Set<() => void>()
   #stop: StopMode | undefined
   #dealScheduled = false
@@ -89,6 +91,8 @@ export class Workers implements SessionOwner {
     if (this.#stop !== undefined) return this.refusal
     this.#hellos.end(session)
     this.#silences.begin(session)
+    const { expiresAtMs } = session.admission
+    if (expiresAtMs !== undefined) this.#expiries.set(session, new Expiry(session, expiresAtMs, this.#timeoutMs))
     session.admission.greeted?.()
     this.#host.logger.info(`worker ${session.name} says hello`, { session: session.id })
     return undefined
@@ -112,6 +116,8 @@ export class Workers implements SessionOwner {
     this.#sessions.delete(session)
     this.#hellos.end(session)
     this.#silences.end(session)
+    this.#expiries.get(session)?.stop()
+    this.#expiries.delete(session)
     if (this.#stop === 'abort') return
     const { runs, admission } = session
     const fields = { session: session.id, reason, runs: runs.size, ignoredSettlements: session.ignoredSettlements }
