@@ -81,7 +81,7 @@ export class Scene implements AsyncDisposable {
   }
 
   async startHost(): Promise<ScriptedHost> {
-    this.#host = await ScriptedHost.listen(this.address, this.#leasesGiven)
+    this.#host = await ScriptedHost.listen(this.address, { firstLease: this.#leasesGiven })
     // A host never gives a lease twice, whichever it was before.
     this.#leasesGiven += 100_000
     return this.#host

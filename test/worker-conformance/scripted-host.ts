@@ -257,10 +257,13 @@ export class ScriptedHost implements AsyncDisposable {
   }
 
   /** @param address `unix:/path` or `127.0.0.1:port` */
-  static async listen(address: string, firstLease = 1): Promise<ScriptedHost> {
+  static async listen(
+    address: string,
+    { firstLease = 1, credentials = ServerCredentials.createInsecure() } = {},
+  ): Promise<ScriptedHost> {
     const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 })
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      server.bindAsync(address, credentials, (error, bound) => {
         if (error) reject(error)
         else resolve(bound)
       })
@@ -282,6 +285,11 @@ export class ScriptedHost implements AsyncDisposable {
     const session = await this.session()
     await session.welcome(options)
     return session
+  }
+
+  /** How many there have been. */
+  get sessions(): number {
+    return this.#sessions.length
   }
 
   get violations(): readonly string[] {
