@@ -1,4 +1,4 @@
-"""A host in the test's own process: one session, which does what the test says."""
+"""A host in the test's own process, which does what the test says; its sessions come one after the other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Host:
         self.requests: list[str] = []
         self.refusal: grpc.StatusCode | None = None
         self.refused = asyncio.Event()
+        self.drained = asyncio.Event()
         self._down: asyncio.Queue[contract.WorkResponse] = asyncio.Queue()
+        self._sessions: set[asyncio.Task[None]] = set()
         self._leases = 0
 
     async def work(self, requests: AsyncIterator[contract.WorkRequest], call: Any) -> None:
@@ -32,19 +34,39 @@ class Host:
         if self.refusal is not None:
             self.refused.set()
             await call.abort(self.refusal, "not you")
+        session = asyncio.create_task(self._serve(requests, call))
+        self._sessions.add(session)
+        await asyncio.wait([session])
+        self._sessions.discard(session)
+
+    def end(self) -> None:
+        """Ends its side of every stream."""
+        for session in self._sessions:
+            session.cancel()
+
+    async def _serve(self, requests: AsyncIterator[contract.WorkRequest], call: Any) -> None:
         down: asyncio.Task[None] | None = None
-        async for request in requests:
-            kind = request.WhichOneof("kind") or "unknown"
-            self.requests.append(kind)
-            if kind == "hello":
-                await call.write(self._welcome(request.hello))
-                down = asyncio.create_task(self._send(call))
-                await self.hellos.put(request.hello)
-            elif kind == "settlements":
-                for settlement in request.settlements.settlements:
-                    await self.settlements.put(settlement)
-        if down is not None:
-            down.cancel()
+        try:
+            async for request in requests:
+                kind = request.WhichOneof("kind") or "unknown"
+                self.requests.append(kind)
+                if kind == "hello":
+                    await call.write(self._welcome(request.hello))
+                    down = asyncio.create_task(self._send(call))
+                    await self.hellos.put(request.hello)
+                elif kind == "settlements":
+                    for settlement in request.settlements.settlements:
+                        await self.settlements.put(settlement)
+                elif kind == "heartbeat":
+                    reply = contract.HeartbeatReply(
+                        sent_at_ms=request.heartbeat.sent_at_ms, host_time_ms=worker_time_ms()
+                    )
+                    self._down.put_nowait(contract.WorkResponse(heartbeat_reply=reply))
+                elif kind == "drain":
+                    self.drained.set()
+        finally:
+            if down is not None:
+                down.cancel()
 
     def lease(self, *values: bytes, handler: str = "work") -> int:
         """One run; returns the id of its last lease."""
@@ -73,9 +95,15 @@ class Host:
 
 
 @asynccontextmanager
-async def listening(folder: Path) -> AsyncIterator[Host]:
-    host = Host(f"unix:{folder / 'host.sock'}")
+async def listening(folder: Path, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[Host]:
+    """On a Unix socket in plain text, or with credentials on loopback."""
     server = grpc.aio.server()
+    if credentials is None:
+        address = f"unix:{folder / 'host.sock'}"
+        server.add_insecure_port(address)
+    else:
+        address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
+    host = Host(address)
     work = grpc.stream_stream_rpc_method_handler(
         host.work,
         request_deserializer=contract.WorkRequest.FromString,
@@ -83,7 +111,6 @@ async def listening(folder: Path) -> AsyncIterator[Host]:
     )
     service, method = _contract.WORK.strip("/").split("/")
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: work}),))
-    server.add_insecure_port(host.address)
     await server.start()
     try:
         yield host

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import grpc
 import pytest
 
-from host import Host, listening
-from laneway_worker import Context, HostUnreachable, Message, Worker, WorkerRefused
+from host import listening
+from laneway_worker import Context, Message, Worker
 from laneway_worker._contract import worker_pb2 as contract
-
-T = TypeVar("T")
-PATIENCE_S = 30
-
-
-def play(case: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(case, PATIENCE_S))
-
-
-async def nothing(message: Message, context: Context) -> None: ...
-
-
-def worker_of(host: Host, **options: Any) -> Worker:
-    return Worker(options.pop("handlers", {"work": nothing}), address=host.address, drain_on=(), **options)
+from stage import PATIENCE_S, nothing, play, worker_of
 
 
 def test_plain_functions_run_on_threads_and_see_the_message(tmp_path: Path) -> None:
@@ -147,40 +132,6 @@ def test_drain_from_another_thread_and_before_the_host_is_there(tmp_path: Path) 
     worker.drain()
     running.join(PATIENCE_S)
     assert not running.is_alive()
-
-
-def test_a_host_that_is_never_there_is_given_up(tmp_path: Path) -> None:
-    worker = Worker({"work": nothing}, address=f"unix:{tmp_path / 'nobody.sock'}", give_up_after=0.1, drain_on=())
-    with pytest.raises(HostUnreachable, match=r"nobody\.sock"):
-        play(worker.serve())
-
-
-def test_a_refusal_ends_the_worker_with_the_reason(tmp_path: Path) -> None:
-    async def case() -> None:
-        async with listening(tmp_path) as host:
-            host.refusal = grpc.StatusCode.PERMISSION_DENIED
-            await worker_of(host).serve()
-
-    with pytest.raises(WorkerRefused, match="PERMISSION_DENIED: not you"):
-        play(case())
-
-
-def test_a_function_gives_a_token_for_each_dial(tmp_path: Path) -> None:
-    tokens = iter(["one", "two"])
-
-    async def case() -> list[dict[str, str]]:
-        async with listening(tmp_path) as host:
-            host.refusal = grpc.StatusCode.RESOURCE_EXHAUSTED
-            worker = worker_of(host, token=lambda: next(tokens), reconnect=(0, 0))
-            running = asyncio.create_task(worker.serve())
-            await host.refused.wait()
-            host.refusal = None
-            await host.hellos.get()
-            worker.drain()
-            await running
-            return host.metadata
-
-    assert [each["authorization"] for each in play(case())][-1] == "Bearer two"
 
 
 def test_a_worker_runs_once(tmp_path: Path) -> None:
