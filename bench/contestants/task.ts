@@ -16,6 +16,8 @@ export const workSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('wait'), micros: count }),
   /** Uses the CPU all the time. */
   z.strictObject({ kind: z.literal('spin'), micros: count }),
+  /** Handlers for messages of the first keys never end; there is nothing to do for the others. */
+  z.strictObject({ kind: z.literal('stall'), keys: count }),
 ])
 export type Work = z.output<typeof workSchema>
 

@@ -49,7 +49,12 @@ function spin(ms: number): void {
   while (performance.now() < until);
 }
 
-/** Undefined where there is nothing to do. Only a wait is asynchronous. */
+/** The first four bytes of a value are the number of the message's key. */
+function staller(keys: number): (message: BenchMessage) => void | Promise<void> {
+  return ({ value }) => (value !== null && value.readUInt32LE(0) < keys ? new Promise(() => undefined) : undefined)
+}
+
+/** Undefined where there is nothing to do. Only waiting and stalling are asynchronous. */
 export function workOf(work: Work): ((message: BenchMessage) => void | Promise<void>) | undefined {
   switch (work.kind) {
     case 'none':
@@ -60,5 +65,7 @@ export function workOf(work: Work): ((message: BenchMessage) => void | Promise<v
       return () => spin(work.micros / 1000)
     case 'wait':
       return () => new Promise<void>((resolve) => void setTimeout(resolve, work.micros / 1000))
+    case 'stall':
+      return staller(work.keys)
   }
 }
