@@ -6,6 +6,13 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+/** 0.5, 60. */
+export function positiveNumber(text: string): number {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('It takes a number above 0.')
+  return Number(text)
+}
+
 /** `a,b,c`. */
 export function list(text: string): string[] {
   return text.split(',').filter((name) => name !== '')

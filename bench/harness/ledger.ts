@@ -47,6 +47,11 @@ export async function readLedger(path: string): Promise<Ledger> {
   return new Ledger(await readFile(path))
 }
 
+/** One number for each message, the same in all ledgers of a topic. */
+export function messageNumber(ledger: Ledger, record: number): number {
+  return ledger.key(record) * 2 ** 21 + ledger.sequence(record)
+}
+
 export interface LedgerFindings {
   /** Produced. */
   readonly messages: number

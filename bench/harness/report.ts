@@ -61,7 +61,7 @@ export interface Column {
   readonly unit?: Unit
 }
 
-export type Unit = 'messages/s' | 'x' | 'ns' | 'µs' | 'ms' | 's' | 'MiB' | '%'
+export type Unit = 'messages/s' | 'x' | 'ns' | 'µs' | 'ms' | 's' | 'MiB' | 'messages' | '%'
 
 /** A figure is a number, or the spread of several; null where there is nothing to say. */
 export type Cell = string | number | Spread | null
