@@ -4,7 +4,6 @@
  * status 1.
  */
 import { Command } from 'commander'
-import { addEarlierCommands } from './earlier.js'
 import { listing } from './listing.js'
 import { microCommand } from './micro/command.js'
 import { addScenario } from './scenario-command.js'
@@ -14,7 +13,6 @@ const program = new Command('bench')
   .description('Measures laneway beside the limit, a C loop on librdkafka, and beside what else there is.')
   .action(() => void process.stdout.write(listing(SCENARIOS)))
 for (const scenario of SCENARIOS) addScenario(program, scenario)
-addEarlierCommands(program)
 program.addCommand(microCommand())
 
 program.parseAsync().catch((error: unknown) => {

@@ -8,11 +8,11 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ParallelConsumer } from 'laneway'
-import { endAtDeadline } from './earlier-task.js'
 import { measured } from './engine/engines.js'
 import { benchHandler } from './engine/handler.js'
 import { type EngineOrder, type EngineResult, engineOrder, WARM_UPS, type Work } from './engine/order.js'
 import { descendantsCpuSeconds } from './engine/processes-cpu.js'
+import { endAtDeadline } from './task.js'
 
 /** A look takes up to half a millisecond (it goes through all lanes); a drain without work takes 100 ms, one with work seconds. */
 const LOOK_MS: Readonly<Record<Work, number>> = { none: 2, spin: 50, wait: 50 }

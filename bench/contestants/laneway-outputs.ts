@@ -1,18 +1,20 @@
 /**
- * Contestants of the exactly-once benchmark: each message becomes one output with its key and value. `exactly-once` sends
- * it through the handler's context, in transactions with the offsets; `produce` hands it to the same native producer
- * without transactions, idempotent, and waits only where its queue is full; `produce-lingering` waits longer for larger
- * batches, as a transaction does. All are done when everything is committed.
+ * laneway where each message becomes one output with its key and value. `exactly-once` sends it through the handler's
+ * context, in transactions with the offsets; `produce` hands it to the same native producer without transactions,
+ * idempotent, and waits only where its queue is full; `produce-lingering` waits longer for larger batches, as a
+ * transaction does. All are done when everything is committed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Handler, type Message, ParallelConsumer } from 'laneway'
+import { z } from 'zod'
 import { addon } from '../../ts/native.js'
-import { KeyOrder, Stopwatch } from './earlier-stopwatch.js'
-import { endAtDeadline, parseTask, type Task } from './earlier-task.js'
+import { WAYS, type Way } from './laneway-outputs-contestants.js'
+import { Run } from './run.js'
+import type { Task } from './task.js'
 
 const FULL_WAIT_MS = 1
 /** librdkafka's default is 5. */
-const LINGER_MS: Readonly<Record<string, string>> = { produce: '5', 'produce-lingering': '100' }
+const LINGER_MS = { produce: '5', 'produce-lingering': '100' } as const
 
 /** How a message is sent on, and what there is to be done when all are. */
 interface Sending {
@@ -20,18 +22,15 @@ interface Sending {
   finish(): Promise<void>
 }
 
-function sendingOf(kind: string | undefined, task: Task): Sending {
-  const { brokers, outputTopic: topic } = task
+function sendingOf(way: Way, { brokers, outputTopic: topic, deadlineMs }: Task): Sending {
   if (topic === undefined) throw new Error('the task has no outputTopic')
-  if (kind === 'exactly-once') {
+  if (way === 'exactly-once') {
     return {
       handler: ({ key, value }, context) => context.send({ topic, key, value }),
       finish: async () => undefined,
     }
   }
-  const lingerMs = LINGER_MS[kind ?? '']
-  if (lingerMs === undefined) throw new Error(`no way to send outputs: ${kind}`)
-  const settings = { 'bootstrap.servers': brokers, 'enable.idempotence': 'true', 'linger.ms': lingerMs }
+  const settings = { 'bootstrap.servers': brokers, 'enable.idempotence': 'true', 'linger.ms': LINGER_MS[way] }
   const producer = new addon.Producer(settings)
   const send = ({ key, value }: Message): boolean => producer.produce(topic, -1, key, value, 0, null)
   const sendLater = async (message: Message): Promise<void> => {
@@ -41,47 +40,34 @@ function sendingOf(kind: string | undefined, task: Task): Sending {
   return {
     handler: (message) => (send(message) ? undefined : sendLater(message)),
     finish: async () => {
-      await producer.flush(task.deadlineMs)
+      await producer.flush(deadlineMs)
       await producer.close()
     },
   }
 }
 
-async function consume(task: Task, kind: string | undefined): Promise<void> {
-  const { brokers, topic, group, properties } = task
-  const { handler, finish } = sendingOf(kind, task)
+async function consume(run: Run, way: Way): Promise<void> {
+  const { brokers, topic, group, properties, concurrency } = run.task
+  const { handler, finish } = sendingOf(way, run.task)
   await using consumer = new ParallelConsumer({
     kafka: { 'bootstrap.servers': brokers, 'group.id': group, 'auto.offset.reset': 'earliest', ...properties },
     topics: [topic],
     order: 'key',
-    ...(kind === 'exactly-once' ? { transactional: { id: group } } : {}),
+    concurrency,
+    ...(way === 'exactly-once' ? { transactional: { id: group } } : {}),
   })
-  const order = new KeyOrder()
-  let messages = 0
-  let finished = (): void => undefined
-  const done = new Promise<void>((resolve) => {
-    finished = resolve
-  })
-  const stopwatch = new Stopwatch()
-  const count = ({ partition, key, offset }: Message): void => {
-    messages += 1
-    if (task.verify) order.saw(`${partition} ${key}`, offset)
-    if (messages === 1) stopwatch.firstMessage()
-    if (messages === task.messages) finished()
-  }
+  run.subscribing()
   const running = consumer.run((message, context) => {
-    count(message)
+    void run.handle(message)
     return handler(message, context)
   })
   // Ends early, with a typed error, only where the consumer cannot go on.
-  await Promise.race([done, running])
-  await finish()
+  await Promise.race([run.finished, running])
+  // First: a handler may still wait for room in the producer's queue.
   await consumer.close()
   await running
-  process.stdout.write(`${JSON.stringify(stopwatch.finish(messages, order.inversions))}\n`)
+  await finish()
+  run.end({ librdkafka: addon.versions().librdkafka })
 }
 
-const [, , argument, kind] = process.argv
-const task = parseTask(argument)
-endAtDeadline(task)
-await consume(task, kind)
+await consume(new Run(), z.enum(WAYS).parse(process.argv[3]))

@@ -4,7 +4,7 @@
  * the seconds that nine tenths of each partition took, from its first message, and the CPU of the process until then.
  */
 import { ParallelConsumer } from 'laneway'
-import { endAtDeadline, parseTask, type Task } from './earlier-task.js'
+import { endAtDeadline, parseTask, type Task } from './task.js'
 
 /** The key of the head keeps its later messages waiting, and keys are not spread quite evenly. */
 const COUNTED_PART = 0.9

@@ -7,26 +7,33 @@
  * figures do not count. Every follow is checked likewise. What counts are ratios to inline within a round.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Option } from 'commander'
 import { TestProducer } from 'laneway/testing'
-import { KeyOrder } from './contestants/earlier-stopwatch.js'
-import { absenceOf } from './contestants/engine/absence.js'
+import { z } from 'zod'
+import { addon } from '../../ts/native.js'
+import { choicesOf, wholeNumber } from '../command-options.js'
+import { absenceOf } from '../contestants/engine/absence.js'
 import {
+  ENGINE_IDS,
   type EngineId,
   type EngineOrder,
   type EngineResult,
   engineResult,
   WARM_UP_KEY,
+  WORKS,
   type Work,
-} from './contestants/engine/order.js'
-import { TUNED_PROPERTIES } from './contestants/registry.js'
-import type { Cluster } from './harness/cluster.js'
-import { runProcess } from './harness/live-process.js'
-import { balancedOrder, median } from './harness/statistics.js'
-import { fillTopic } from './harness/topic.js'
+} from '../contestants/engine/order.js'
+import { TUNED_PROPERTIES } from '../contestants/registry.js'
+import type { Cluster } from '../harness/cluster.js'
+import { runProcess } from '../harness/live-process.js'
+import { balancedOrder, median, percentiles } from '../harness/statistics.js'
+import { fillTopic } from '../harness/topic.js'
+import { type EngineLog, readEngineLog } from './engine-log.js'
+import { enginesFindings } from './engines-findings.js'
+import { scenario } from './scenario.js'
 
 export interface EnginesPlan {
   readonly engines: readonly EngineId[]
@@ -77,30 +84,7 @@ const PARTITIONS = 4
 const VALUE_BYTES = 100
 /** A contestant ends itself at the deadline; else we end it. */
 const GRACE_MS = 5_000
-const script = fileURLToPath(new URL('./contestants/engine.js', import.meta.url))
-
-/** What the handlers noted. */
-interface Log {
-  readonly messages: number
-  readonly inversions: number
-  /** ms. */
-  readonly latencies: readonly number[]
-}
-
-async function readLog(file: string): Promise<Log> {
-  const order = new KeyOrder()
-  const latencies: number[] = []
-  for (const line of (await readFile(file, 'utf8')).split('\n')) {
-    const [partition, offset, key, late] = line.split(' ')
-    if (late === undefined || key === WARM_UP_KEY) continue
-    order.saw(`${partition} ${key}`, Number(offset))
-    latencies.push(Number(late) / 1000)
-  }
-  return { messages: latencies.length, inversions: order.inversions, latencies: latencies.sort((a, b) => a - b) }
-}
-
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.min(Math.floor(sorted.length * q), sorted.length - 1)] ?? Number.NaN
+const script = fileURLToPath(new URL('../contestants/engine.js', import.meta.url))
 
 class Experiment {
   readonly #cluster: Cluster
@@ -141,15 +125,16 @@ class Experiment {
 
   async measure(engine: EngineId, work: Work, round: number): Promise<EngineRun> {
     const drained = await this.#drain(engine, work)
-    const { latencies } = await this.#follow(engine, work)
+    const { delays } = await this.#follow(engine, work)
+    const { p50, p99 } = percentiles(delays)
     const { messages, seconds, hostCpuSeconds, workersCpuSeconds } = drained
     const run: EngineRun = {
       round,
       messagesPerSecond: messages / seconds,
       hostCpuMicroseconds: (hostCpuSeconds / messages) * 1e6,
       workersCpuMicroseconds: (workersCpuSeconds / messages) * 1e6,
-      latencyP50Ms: quantile(latencies, 0.5),
-      latencyP99Ms: quantile(latencies, 0.99),
+      latencyP50Ms: p50,
+      latencyP99Ms: p99,
     }
     const speed = Math.round(run.messagesPerSecond).toLocaleString('en')
     const latency = `${run.latencyP50Ms.toFixed(1)} and ${run.latencyP99Ms.toFixed(1)} ms`
@@ -162,7 +147,7 @@ class Experiment {
     return this.#run({ engine, work, load: { kind: 'drain' }, topic, messages, log: '' })
   }
 
-  async #follow(engine: EngineId, work: Work): Promise<Log> {
+  async #follow(engine: EngineId, work: Work): Promise<EngineLog> {
     const { perSecond, seconds } = this.#plan
     const topic = `laneway-bench-${randomBytes(4).toString('hex')}`
     await this.#cluster.createTopic(topic, PARTITIONS)
@@ -176,8 +161,8 @@ class Experiment {
     return this.#check(log, messages)
   }
 
-  async #check(file: string, messages: number): Promise<Log> {
-    const log = await readLog(file)
+  async #check(file: string, messages: number): Promise<EngineLog> {
+    const log = await readEngineLog(file)
     await rm(file)
     if (log.inversions > 0) throw new Error(`${log.inversions} messages out of order or twice`)
     if (log.messages !== messages) throw new Error(`${log.messages} messages instead of ${messages}`)
@@ -225,12 +210,12 @@ interface Tally {
 }
 
 /** Runs all rounds; `say` gets one line for each engine, work and round. */
-export async function measureEngines(
+async function measureEngines(
   cluster: Cluster,
   plan: EnginesPlan,
+  folder: string,
   say: (line: string) => void,
 ): Promise<EnginesOutcome> {
-  const folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
   const experiment = new Experiment(cluster, plan, folder, say)
   const tallies: Tally[] = plan.works.flatMap((work) =>
     plan.engines.map((engine) => ({ engine, work, runs: [], trouble: absenceOf(engine) })),
@@ -245,20 +230,16 @@ export async function measureEngines(
       say(`FAILED  ${tally.engine}, ${tally.work}: ${tally.trouble}`)
     }
   }
-  try {
-    await experiment.fill()
-    for (const tally of tallies) await attempt(tally, ({ engine, work }) => experiment.verify(engine, work))
-    for (let round = 1; round <= plan.runs; round += 1) {
-      for (const tally of balancedOrder(tallies, round - 1)) {
-        await attempt(tally, async ({ engine, work, runs }) => {
-          runs.push(await experiment.measure(engine, work, round))
-        })
-      }
+  await experiment.fill()
+  for (const tally of tallies) await attempt(tally, ({ engine, work }) => experiment.verify(engine, work))
+  for (let round = 1; round <= plan.runs; round += 1) {
+    for (const tally of balancedOrder(tallies, round - 1)) {
+      await attempt(tally, async ({ engine, work, runs }) => {
+        runs.push(await experiment.measure(engine, work, round))
+      })
     }
-    await experiment.empty()
-  } finally {
-    await rm(folder, { recursive: true, force: true })
   }
+  await experiment.empty()
   return conclude(tallies)
 }
 
@@ -298,3 +279,42 @@ function conclude(tallies: readonly Tally[]): EnginesOutcome {
   const secondThread = medianOf(two, one, (run, base) => run.messagesPerSecond / base.messagesPerSecond)
   return { rows, secondThread }
 }
+
+const options = z.object({
+  messages: z.number(),
+  perSecond: z.number(),
+  seconds: z.number(),
+  engines: z.array(z.enum(ENGINE_IDS)),
+  work: z.array(z.enum(WORKS)),
+})
+
+export const engines = scenario({
+  id: 'engines',
+  title: 'Engines',
+  question: 'What does each engine cost in messages/s, CPU and latency beside inline, and what does it bring?',
+  own: [],
+  hasPeers: false,
+  runs: 3,
+  options,
+  configure: (command) => {
+    command
+      .option('--messages <n>', 'messages of a drain without work; the others drain a share', wholeNumber, 200_000)
+      .option('--per-second <n>', 'messages/s at which latency is measured', wholeNumber, 1_000)
+      .option('--seconds <n>', 'for so long', wholeNumber, 4)
+      .addOption(
+        new Option('--engines <ids>', 'only these, beside inline')
+          .argParser(choicesOf(ENGINE_IDS))
+          .default([...ENGINE_IDS]),
+      )
+      .addOption(new Option('--work <kinds>', 'only these').argParser(choicesOf(WORKS)).default([...WORKS]))
+  },
+  measure: async ({ cluster, options: chosen, runs, deadlineMs, folder, say }) => {
+    const { messages, perSecond, seconds, work: works } = chosen
+    // Ratios are to inline.
+    const wanted = ENGINE_IDS.filter((id) => id === 'inline' || chosen.engines.includes(id))
+    const plan = { engines: wanted, works, runs, messages, perSecond, seconds, deadlineMs }
+    const outcome = await measureEngines(cluster, plan, folder, say)
+    const versions = { librdkafka: addon.versions().librdkafka }
+    return { ...enginesFindings(outcome, plan), versions, absent: [] }
+  },
+})
