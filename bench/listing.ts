@@ -10,7 +10,7 @@ function columns(rows: readonly (readonly [string, string])[]): string[] {
 }
 
 export function listing(scenarios: readonly Scenario[]): string {
-  const peers = PEERS.map(({ name, ids }) => [name, ids.join(', ')] as const)
+  const peers = PEERS.flatMap(({ name, ids }) => ids.map((id, index) => [index === 0 ? name : '', id] as const))
   return [
     'npm run bench -- SCENARIO [options]; --help after a scenario shows its options',
     '',

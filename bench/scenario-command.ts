@@ -80,7 +80,8 @@ async function measure(
   { peers, only, runs, deadline, brokers }: CommonOptions,
   options: unknown,
 ): Promise<{ readonly cluster: string; readonly findings: Findings }> {
-  const wanted = { own: scenario.own, peers: scenario.hasPeers ? (peers ?? PEER_NAMES) : [], only }
+  const { own, hasPeers, hasDefaults = false } = scenario
+  const wanted = { own, peers: hasPeers ? (peers ?? PEER_NAMES) : [], hasDefaults, only }
   const entrants = await gatherEntrants(wanted, say)
   const folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
   try {

@@ -8,10 +8,10 @@
  * Prints what every contestant prints (bench/contestants/task.ts); time and CPU run from subscribe to the last message.
  * It commits on librdkafka's interval.
  *
- *   laneway_c_loop -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-w touch|none] [-L LEDGER [-f]]
- *     [-d DEADLINE_S] [-X name=value]...
+ *   laneway_c_loop -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-L LEDGER [-f]] [-d DEADLINE_S]
+ *     [-X name=value]...
  *
- * -w none leaves the bytes alone; -f writes every record of the ledger at once.
+ * -f writes every record of the ledger at once.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -38,7 +38,6 @@ static struct partition partitions[MAX_PARTITIONS];
 static int partition_count;
 static int wake_up[2];
 static struct totals totals;
-static int leaves_bytes_alone;
 /* NULL: messages are only counted. */
 static FILE* ledger;
 /* Every byte that was read is in it, so that no read can be optimised away. */
@@ -104,7 +103,7 @@ static void take_message(const rd_kafka_message_t* message) {
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("consume: %s", rd_kafka_message_errstr(message));
   if (totals.messages++ == 0) first_message();
   note(message, 0);
-  if (!leaves_bytes_alone) sum += sum_of(message->key, message->key_len) + sum_of(message->payload, message->len);
+  sum += sum_of(message->key, message->key_len) + sum_of(message->payload, message->len);
   note(message, 1);
 }
 
@@ -147,17 +146,16 @@ struct options {
   long deadline_seconds;
 };
 
-/* 1 where `text` is the second of the two words, 0 where it is the first. */
-static int second_of(const char* option, const char* text, const char* first, const char* second) {
-  if (strcmp(text, second) == 0) return 1;
-  if (strcmp(text, first) != 0) fail("%s takes %s or %s, not \"%s\"", option, first, second, text);
+static int is_callback(const char* mode) {
+  if (strcmp(mode, "callback") == 0) return 1;
+  if (strcmp(mode, "batch") != 0) fail("-m takes batch or callback, not \"%s\"", mode);
   return 0;
 }
 
 static struct options read_options(int argc, char** argv, rd_kafka_conf_t* conf) {
   struct options options = {.deadline_seconds = 120};
   int option;
-  while ((option = getopt(argc, argv, "b:t:g:n:m:w:L:fd:X:")) != -1) {
+  while ((option = getopt(argc, argv, "b:t:g:n:m:L:fd:X:")) != -1) {
     switch (option) {
       case 'b':
         options.brokers = optarg;
@@ -172,10 +170,7 @@ static struct options read_options(int argc, char** argv, rd_kafka_conf_t* conf)
         totals.wanted = whole_number("-n", optarg);
         break;
       case 'm':
-        options.by_callback = second_of("-m", optarg, "batch", "callback");
-        break;
-      case 'w':
-        leaves_bytes_alone = second_of("-w", optarg, "touch", "none");
+        options.by_callback = is_callback(optarg);
         break;
       case 'L':
         options.ledger = optarg;
@@ -195,7 +190,7 @@ static struct options read_options(int argc, char** argv, rd_kafka_conf_t* conf)
   }
   if (options.brokers == NULL || options.topic == NULL || options.group == NULL)
     fail(
-        "%s -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-w touch|none] [-L LEDGER [-f]] [-d SECONDS] "
+        "%s -b BROKERS -t TOPIC -g GROUP -n MESSAGES [-m batch|callback] [-L LEDGER [-f]] [-d SECONDS] "
         "[-X name=value]...",
         argv[0]);
   return options;

@@ -5,14 +5,19 @@ import { C_LOOPS } from './c-loop.js'
 import { LANEWAYS } from './laneway-contestants.js'
 import type { Contestant } from './registry.js'
 
+/** Ends the id of a contestant that runs at librdkafka's defaults beside one at the settings of the C loop. */
+const DEFAULTS_SUFFIX = '-defaults'
+
 /** The limit's and laneway's. */
 export const OWN_CONTESTANTS: readonly Contestant[] = [...C_LOOPS, ...LANEWAYS]
 
 export interface Wanted {
   /** Ids of the limit's and laneway's contestants. */
   readonly own: readonly string[]
-  /** Names of peers; all of their contestants take part. */
+  /** Names of peers; their contestants take part. */
   readonly peers: readonly string[]
+  /** Also those at librdkafka's defaults. */
+  readonly hasDefaults: boolean
   /** Ids of contestants, whosesoever; instead of the two above. */
   readonly only?: readonly string[] | undefined
 }
@@ -36,14 +41,18 @@ function checkNames(names: readonly string[], known: readonly string[], what: st
  *
  * @throws Error for a name or an id that is none
  */
-export async function gatherEntrants({ own, peers, only }: Wanted, say: (line: string) => void): Promise<Entrants> {
+export async function gatherEntrants(
+  { own, peers, hasDefaults, only }: Wanted,
+  say: (line: string) => void,
+): Promise<Entrants> {
   checkNames(peers, PEER_NAMES, 'peer')
   checkNames(only ?? [], ALL_IDS, 'contestant')
   const ownIds = only ?? own
   const contestants = OWN_CONTESTANTS.filter(({ id }) => ownIds.includes(id))
   const absent: Absent[] = []
   for (const { name, ids, prepare } of PEERS) {
-    const wanted = only === undefined ? (peers.includes(name) ? ids : []) : ids.filter((id) => only.includes(id))
+    const able = hasDefaults ? ids : ids.filter((id) => !id.endsWith(DEFAULTS_SUFFIX))
+    const wanted = only === undefined ? (peers.includes(name) ? able : []) : ids.filter((id) => only.includes(id))
     if (wanted.length === 0) continue
     try {
       contestants.push(...(await prepare(say)).filter(({ id }) => wanted.includes(id)))

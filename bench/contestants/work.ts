@@ -1,4 +1,5 @@
 /** What the handler of a contestant in Node does for a message, as the task says. */
+import { ByteReader } from './byte-reader.js'
 import type { Work } from './task.js'
 
 /** As every client in Node hands messages over. */
@@ -7,37 +8,8 @@ export interface BenchMessage {
   readonly value: Buffer | null
 }
 
-/** Sums 32-bit words, and single bytes before and after them: a loop over bytes would measure itself. */
-class ByteReader {
-  #words: Int32Array = new Int32Array(0)
-  #sum = 0
-
-  /** Every byte read so far is in it, so that no read can be optimised away. */
-  get sum(): number {
-    return this.#sum
-  }
-
-  read(bytes: Buffer | null): void {
-    if (bytes === null) return
-    // Messages of one batch mostly lie in one buffer, and making a view costs more than reading a small message.
-    if (this.#words.buffer !== bytes.buffer) this.#words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2)
-    const words = this.#words
-    const end = bytes.byteOffset + bytes.length
-    const firstWord = (bytes.byteOffset + 3) >> 2
-    const endWord = Math.max(end >> 2, firstWord)
-    const head = Math.min(firstWord * 4 - bytes.byteOffset, bytes.length)
-    const tail = Math.max(endWord * 4 - bytes.byteOffset, head)
-    let sum = this.#sum
-    for (let i = 0; i < head; i += 1) sum = (sum + (bytes[i] ?? 0)) | 0
-    for (let i = firstWord; i < endWord; i += 1) sum = (sum + (words[i] ?? 0)) | 0
-    for (let i = tail; i < bytes.length; i += 1) sum = (sum + (bytes[i] ?? 0)) | 0
-    this.#sum = sum
-  }
-}
-
 function toucher(): (message: BenchMessage) => void {
   const reader = new ByteReader()
-  process.once('exit', () => void reader.sum)
   return ({ key, value }) => {
     reader.read(key)
     reader.read(value)

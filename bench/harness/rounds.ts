@@ -51,7 +51,7 @@ export interface Tally {
 }
 
 /** A run that would take longer than this gets fewer messages. */
-const PATIENCE_SECONDS = 30
+export const PATIENCE_SECONDS = 20
 /** What contestants verify on, and fall back to, as shares of the messages. */
 const SHARES = [1, 1 / 10, 1 / 100]
 const LEAST_MESSAGES = 1_000

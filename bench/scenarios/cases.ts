@@ -9,7 +9,7 @@ import {
   type Yardstick,
 } from '../harness/case-section.js'
 import type { Findings, Section } from '../harness/report.js'
-import { type Case, entriesOf, runRounds, type Tally } from '../harness/rounds.js'
+import { type Case, entriesOf, PATIENCE_SECONDS, runRounds, type Tally } from '../harness/rounds.js'
 import type { Setting } from './scenario.js'
 
 export interface MeasuredCase {
@@ -51,7 +51,7 @@ const COMMON_METHOD = [
     'own, in rounds whose order is balanced; ratios are medians of the ratios within a round. Contestants on librdkafka ' +
     'run at the settings of the C loop, unless the row says that it is at its defaults. Losses, repetitions and the order ' +
     'of keys are checked from a ledger of every start and end of every handler: in the round before those that count, and ' +
-    'in these too where handlers wait or use the CPU. Who would take longer than half a minute gets a tenth or a hundredth ' +
+    `in these too where handlers wait or use the CPU. Who would take longer than ${PATIENCE_SECONDS} s gets a tenth or a hundredth ` +
     'of the messages.',
 ]
 

@@ -9,7 +9,7 @@ import { choiceOf, DISTRIBUTIONS, type Distribution, handlingRate, largestShare,
 import { scenario } from './scenario.js'
 
 /** Of a case: messages are fewer where the ideal would take longer. */
-const IDEAL_SECONDS = 15
+const IDEAL_SECONDS = 10
 const VALUE_BYTES = 100
 
 const options = z.object({

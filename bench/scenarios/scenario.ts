@@ -37,6 +37,8 @@ export interface Scenario {
   readonly own: readonly string[]
   /** Whether peers take part. */
   readonly hasPeers: boolean
+  /** Whether they also do so at librdkafka's defaults, where they have a row for that. Default: false. */
+  readonly hasDefaults?: boolean
   /** Rounds that count, unless `--runs` says otherwise. */
   readonly runs: number
   /** Adds the options of the scenario. */

@@ -60,6 +60,7 @@ export const throughput = scenario({
     'laneway-key-defaults',
   ],
   hasPeers: true,
+  hasDefaults: true,
   runs: 3,
   options,
   configure: (command) => {
