@@ -27,3 +27,8 @@ export interface Contestant {
   readonly works?: readonly Work['kind'][]
   command(task: Task): Command
 }
+
+/** Those that take part where handlers do such work. */
+export function ableTo(contestants: readonly Contestant[], work: Work['kind']): Contestant[] {
+  return contestants.filter(({ works }) => works === undefined || works.includes(work))
+}

@@ -33,7 +33,7 @@ export function barsSvg({ title, unit, scale, groups }: BarChart): string {
       svgText(x, y + 16, tickText(tick), { anchor: 'middle', kind: 'quiet' }),
     ]
   })
-  const unitText = svgText(RIGHT + 40, y + 16, unit, { kind: 'quiet' })
+  const unitText = svgText(CHART_WIDTH - 8, y + 16, unit, { anchor: 'end', kind: 'quiet' })
   return svgDocument(title, y + AXIS_HEIGHT, [...grid, ...shapes, unitText])
 }
 

@@ -5,7 +5,7 @@
  * Round 0 does not count: it checks everyone's ledger, and shows who is too slow for the whole topic. Those get a topic
  * with a tenth or a hundredth of the messages and the same shape. Where handlers wait or use the CPU, every round is checked.
  */
-import type { Contestant } from '../contestants/registry.js'
+import { ableTo, type Contestant } from '../contestants/registry.js'
 import type { Work } from '../contestants/task.js'
 import { type Order, type Run, runContestant } from './contestant-run.js'
 import { balancedOrder } from './statistics.js'
@@ -62,7 +62,7 @@ export function entriesOf(
   { shape, work }: Case,
   beside: readonly string[],
 ): Entry[] {
-  const able = contestants.filter(({ works }) => works === undefined || works.includes(work.kind))
+  const able = ableTo(contestants, work.kind)
   const compression = shape.compression ?? 'lz4'
   const own = able.map((contestant): Entry => {
     const { label, lz4 } = contestant

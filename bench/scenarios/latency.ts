@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { wholeNumber } from '../command-options.js'
-import type { Contestant } from '../contestants/registry.js'
+import { ableTo, type Contestant } from '../contestants/registry.js'
 import { Attempts } from '../harness/attempts.js'
 import { forEachDelay } from '../harness/delays.js'
 import { type OpenLoad, type OpenLoopRun, runOpenLoop } from '../harness/open-loop.js'
@@ -93,7 +93,7 @@ class Experiment {
   /** The rates of every contestant, from its capacity; who fails here is not measured any further. */
   async #findCases(): Promise<Case[]> {
     const cases: Case[] = []
-    for (const contestant of this.#setting.contestants) {
+    for (const contestant of ableTo(this.#setting.contestants, 'none')) {
       const title = `capacity  ${contestant.label}`
       const capacity = await this.#attempts.make(title, () => this.#capacity(contestant))
       if (capacity === undefined) continue
