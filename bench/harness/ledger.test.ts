@@ -6,19 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LedgerWriter, RECORD_BYTES } from '../contestants/ledger-writer.js'
 import { checkLedger, faultsOf, Ledger, readLedger } from './ledger.js'
-
-type Record = readonly [what: 'start' | 'end', key: number, sequence: number, micros: number]
-
-function ledgerOf(records: readonly Record[]): Ledger {
-  const bytes = Buffer.alloc(records.length * RECORD_BYTES)
-  records.forEach(([what, key, sequence, micros], index) => {
-    const at = index * RECORD_BYTES
-    bytes.writeUInt32LE(key, at)
-    bytes.writeUInt32LE(sequence * 2 + (what === 'end' ? 1 : 0), at + 4)
-    bytes.writeBigUInt64LE(BigInt(micros), at + 8)
-  })
-  return new Ledger(bytes)
-}
+import { ledgerOf, type Noted } from './ledger-of.js'
 
 /** Three messages of key 0, two of key 2; key 1 has none. */
 const PRODUCED = ledgerOf([
@@ -30,7 +18,7 @@ const PRODUCED = ledgerOf([
 ])
 
 /** Key 0 and key 2 side by side, each in order: 66 µs of work in 50. */
-const HANDLED: readonly Record[] = [
+const HANDLED: readonly Noted[] = [
   ['start', 0, 0, 1000],
   ['start', 2, 0, 1001],
   ['end', 0, 0, 1010],
@@ -43,10 +31,10 @@ const HANDLED: readonly Record[] = [
   ['end', 0, 2, 1050],
 ]
 
-const faults = (handled: readonly Record[], keepsKeyOrder = true): string[] =>
+const faults = (handled: readonly Noted[], keepsKeyOrder = true): string[] =>
   faultsOf(checkLedger(PRODUCED, ledgerOf(handled)), { keepsKeyOrder })
 
-const without = (index: number, count = 1): Record[] => HANDLED.toSpliced(index, count)
+const without = (index: number, count = 1): Noted[] => HANDLED.toSpliced(index, count)
 
 test('what is right has no faults, and its work is measured', () => {
   assert.equal(faults(HANDLED), [])
@@ -64,7 +52,7 @@ test('a message that is not handled, or not to its end, is lost', () => {
 })
 
 test('a message that is handled again came twice', () => {
-  const again: Record[] = [
+  const again: Noted[] = [
     ['start', 0, 1, 2000],
     ['end', 0, 1, 2001],
   ]
@@ -73,18 +61,18 @@ test('a message that is handled again came twice', () => {
 })
 
 test('a start before the end of the message before it breaks the order', () => {
-  const overlap: Record[] = [...HANDLED.slice(0, 2), ['start', 0, 1, 1005], ...without(4).slice(2)]
+  const overlap: Noted[] = [...HANDLED.slice(0, 2), ['start', 0, 1, 1005], ...without(4).slice(2)]
   assert.equal(faults(overlap), ['1 out of order'])
   assert.equal(faults(overlap, false), [])
 })
 
 test('a message that starts after a later one of its key breaks the order', () => {
-  const late: Record[] = [...HANDLED.slice(4), ...HANDLED.slice(0, 4)]
+  const late: Noted[] = [...HANDLED.slice(4), ...HANDLED.slice(0, 4)]
   assert.equal(faults(late), ['2 out of order'])
 })
 
 test('a repetition beside a running handler of its key breaks the order', () => {
-  const beside: Record[] = [...HANDLED.slice(0, 9), ['start', 0, 1, 1040], ['end', 0, 1, 1041], ...HANDLED.slice(9)]
+  const beside: Noted[] = [...HANDLED.slice(0, 9), ['start', 0, 1, 1040], ['end', 0, 1, 1041], ...HANDLED.slice(9)]
   assert.equal(faults(beside), ['1 twice', '1 out of order'])
 })
 

@@ -46,7 +46,7 @@ interface Tally {
   samples: readonly Sample[]
 }
 
-export function startOf({ startedAt, handled, samples }: ContestantRun): Start {
+export function startOf({ startedAt, handled, samples }: Omit<ContestantRun, 'result'>): Start {
   const first = handled.micros(0)
   const steady = steadyAt(handled)
   return {

@@ -49,8 +49,10 @@ export interface Interval {
   readonly threads: number
 }
 
+type Watched = Pick<OpenLoopRun, 'produced' | 'handled' | 'samples'>
+
 /** Cuts a run into intervals of equal length, from the first message that was due to the last. */
-export function intervalsOf({ produced, handled, samples }: OpenLoopRun, warmUp: number, count: number): Interval[] {
+export function intervalsOf({ produced, handled, samples }: Watched, warmUp: number, count: number): Interval[] {
   const start = produced.micros(warmUp)
   const length = (produced.micros(produced.length - 1) - start) / count
   const indexOf = (micros: number): number => Math.min(Math.max(Math.floor((micros - start) / length), 0), count - 1)
