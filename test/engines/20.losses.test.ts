@@ -45,6 +45,30 @@ test('a worker whose connection breaks: its lanes open when the deadlines that i
   assert.ok(hostTimeMs() >= (third?.deadlineMs ?? Number.NaN), 'it may have been running the last one of the run')
 })
 
+test('a worker that counts by answered heartbeats: its lanes open when it must have stopped, well before the deadlines', async () => {
+  const timeout = 1_000
+  const leaseTimeout = 500
+  await using scripted = await ScriptedEngine.start({ leaseTimeout, heartbeat: { interval: 10, timeout } })
+  const { host, address } = scripted
+  const worker = new HandWorker(address)
+  const offsets = Array.from({ length: 100 }, (_, i) => i)
+  worker.hello({ capabilities: ['answered-heartbeats'], credits: offsets.length })
+  const { attemptTimeoutMs } = await worker.welcomed()
+  assert.is(attemptTimeoutMs, leaseTimeout + timeout)
+  host.offer(runOf(0, ...offsets))
+  const leases = await worker.leased(offsets.length)
+  worker.beat()
+  await worker.until(() => worker.received.some(({ heartbeatReply }) => heartbeatReply))
+  const answeredAtMs = worker.received.find(({ heartbeatReply }) => heartbeatReply)?.heartbeatReply?.hostTimeMs
+  worker.drop()
+  await worker.ended
+  assert.equal(host.settled, [])
+  await host.settledCount(1)
+  assert.ok(hostTimeMs() >= (answeredAtMs ?? Number.NaN) + timeout + (attemptTimeoutMs ?? Number.NaN))
+  assert.ok(hostTimeMs() < (leases.at(-1)?.deadlineMs ?? Number.NaN))
+  assert.equal(settled(host), [[0, RETRIED]])
+})
+
 test('what a cut-off worker still settles, changes nothing', async () => {
   await using scripted = await ScriptedEngine.start({ leaseTimeout: 100, heartbeat: { interval: 10, timeout: 60 } })
   const { host, address } = scripted

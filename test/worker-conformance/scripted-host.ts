@@ -35,6 +35,8 @@ export interface ScriptedLease {
 export interface WelcomeOptions {
   readonly heartbeatIntervalMs?: number
   readonly heartbeatTimeoutMs?: number
+  /** Default: 0, none. */
+  readonly attemptTimeoutMs?: number
   /** Default: outputs. */
   readonly capabilities?: readonly string[]
 }
@@ -115,6 +117,7 @@ export class ScriptedSession {
         session: 'scripted',
         heartbeatIntervalMs: options.heartbeatIntervalMs ?? 1_000,
         heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? 30_000,
+        attemptTimeoutMs: options.attemptTimeoutMs ?? 0,
         sentAtMs: hello.sentAtMs ?? 0,
         hostTimeMs: hostTimeMs(),
       },

@@ -14,6 +14,9 @@ export const CONTRACT_VERSION = 1
 /** Of a host: settlements may bring outputs along. */
 export const CAPABILITY_OUTPUTS = 'outputs'
 
+/** Of a worker: the host knows when it starts nothing more, and when what it has started has ended (rules 3 and 4). */
+export const CAPABILITY_ANSWERED_HEARTBEATS = 'answered-heartbeats'
+
 /** 64-bit integers come as protobufjs' Long; lease ids, offsets and times are below 2^53. */
 export function numberOf(value: number | { toNumber(): number } | null | undefined): number {
   if (typeof value === 'number') return value

@@ -28,8 +28,8 @@ export interface WorkerOptions {
   /** The name of the handler, of those that workers offer. Default: `default`. */
   readonly handler?: string
   /**
-   * ms that an attempt may take, where the option `handlerTimeout` does not say; also how long a lane stays closed when
-   * the worker that may be running its message is cut off. Default: 30,000.
+   * ms that an attempt may take, where the option `handlerTimeout` does not say. The lane of a worker that is cut off
+   * stays closed for so long, and for twice `heartbeat.timeout`. Default: 30,000.
    */
   readonly leaseTimeout?: number
   /** ms: how often a worker says that it lives, and after what silence it is lost. Defaults: 3,000 and 10,000. */

@@ -19,12 +19,16 @@ import type { Slots } from './slots.js'
 export interface Lessor {
   /** Nothing new starts. */
   readonly isDraining: boolean
+  /** By the worker's clock: from then on nothing is started, because the host may be lost. */
+  readonly startsUntilMs: number
+  /** ms that a handler may run, whatever its lease says. */
+  readonly attemptTimeoutMs: number
   /** By the worker's clock, when the lease ends. */
   deadlineOf(lease: v1.Lease.$Properties): number
   /** Handlers may send. */
   readonly takesOutputs: boolean
   settle(lease: v1.Lease.$Properties, answer: Answer): void
-  /** The run has another head. */
+  /** The deadline of its head is another one. */
   moved(run: Run): void
   /** The run is over: none of its leases is the worker's any more. */
   over(run: Run): void
@@ -44,7 +48,7 @@ export interface RunOptions {
 export class Run {
   readonly #options: RunOptions
   #index = 0
-  /** When the head's lease ends, by the worker's clock. */
+  /** When the head's lease ends, or the time of its handler, by the worker's clock. */
   #deadlineMs: number
   /** Of the head, while its handler runs. */
   #attempt: Attempt | undefined
@@ -130,18 +134,22 @@ export class Run {
   }
 
   #mayStart(): boolean {
-    if (this.#options.lessor.isDraining || this.#cancelled.has(numberOf(this.#head.id))) return false
-    return performance.now() < this.#deadlineMs
+    const { isDraining, startsUntilMs } = this.#options.lessor
+    if (isDraining || this.#cancelled.has(numberOf(this.#head.id))) return false
+    return performance.now() < Math.min(this.#deadlineMs, startsUntilMs)
   }
 
   #begin(): Attempt {
     const { attempt, firstFailedAtMs, message } = this.#head
+    const { lessor } = this.#options
+    this.#deadlineMs = Math.min(this.#deadlineMs, performance.now() + lessor.attemptTimeoutMs)
+    lessor.moved(this)
     this.#attempt = new Attempt({
       number: attempt ?? 1,
       firstFailedAtMs,
       metadata: message?.metadata ?? {},
       deadlineMs: this.#deadlineMs,
-      takesOutputs: this.#options.lessor.takesOutputs,
+      takesOutputs: lessor.takesOutputs,
     })
     return this.#attempt
   }

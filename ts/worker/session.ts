@@ -4,6 +4,7 @@
  */
 import { type ClientDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
 import {
+  CAPABILITY_ANSWERED_HEARTBEATS,
   CAPABILITY_OUTPUTS,
   CONTRACT_VERSION,
   numberOf,
@@ -58,6 +59,7 @@ export class Session implements Lessor {
   #heartbeats: NodeJS.Timeout | undefined
   #closing: NodeJS.Timeout | undefined
   #takesOutputs = false
+  #attemptTimeoutMs = Number.POSITIVE_INFINITY
   #isWelcome = false
   #isDraining = false
   #isClosed = false
@@ -89,6 +91,14 @@ export class Session implements Lessor {
 
   get takesOutputs(): boolean {
     return this.#takesOutputs
+  }
+
+  get startsUntilMs(): number {
+    return this.#silence.dueAtMs
+  }
+
+  get attemptTimeoutMs(): number {
+    return this.#attemptTimeoutMs
   }
 
   deadlineOf(lease: v1.Lease.$Properties): number {
@@ -131,8 +141,11 @@ export class Session implements Lessor {
 
   #hello(): void {
     const handlers = [...this.#options.handlers.keys()]
+    const capabilities = [CAPABILITY_ANSWERED_HEARTBEATS]
     const { hello } = this.#options
-    this.#write({ hello: { contractVersion: CONTRACT_VERSION, ...hello, handlers, sentAtMs: workerTimeMs() } })
+    this.#write({
+      hello: { contractVersion: CONTRACT_VERSION, capabilities, ...hello, handlers, sentAtMs: workerTimeMs() },
+    })
   }
 
   #write(request: WorkRequest): void {
@@ -141,7 +154,6 @@ export class Session implements Lessor {
 
   #onResponse(response: WorkResponse): void {
     if (this.#isOver) return
-    this.#silence.heard()
     if (response.welcome) this.#onWelcome(response.welcome)
     else if (response.leases) this.#onLeases(response.leases)
     else if (response.heartbeatReply) this.#onHeartbeatReply(response.heartbeatReply)
@@ -154,6 +166,7 @@ export class Session implements Lessor {
     if (this.#isWelcome) return
     this.#isWelcome = true
     this.#takesOutputs = welcome.capabilities?.includes(CAPABILITY_OUTPUTS) ?? false
+    this.#attemptTimeoutMs = welcome.attemptTimeoutMs || Number.POSITIVE_INFINITY
     this.#onHeartbeatReply(welcome)
     this.#silence.allow(welcome.heartbeatTimeoutMs ?? 0)
     this.#heartbeats = setInterval(() => this.#heartbeat(), welcome.heartbeatIntervalMs ?? 0)
@@ -162,6 +175,7 @@ export class Session implements Lessor {
 
   #onHeartbeatReply({ sentAtMs, hostTimeMs }: v1.HeartbeatReply.$Properties): void {
     this.#clock.read(sentAtMs ?? 0, hostTimeMs ?? 0)
+    this.#silence.answered(sentAtMs ?? 0)
   }
 
   #heartbeat(): void {
@@ -208,7 +222,7 @@ export class Session implements Lessor {
   #onSilence(): void {
     this.#over(
       status.UNAVAILABLE,
-      this.#isWelcome ? 'the host has been silent for too long' : 'the host did not answer',
+      this.#isWelcome ? 'the host has answered no heartbeat for too long' : 'the host did not answer',
     )
     this.#call.cancel()
   }

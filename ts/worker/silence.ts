@@ -1,31 +1,32 @@
 /**
- * Notices that a peer has been silent for too long. What comes only writes down when it came; the timer looks at that.
+ * Notices that the host has answered nothing for too long. The time counts from when the worker sent what was answered, so
+ * that a host which is cut off knows when the worker has noticed. An answer is only written down; the timer looks at that.
  */
 
 export class SilenceWatch {
   readonly #onSilence: () => void
   #mostMs: number
-  #heardAt = performance.now()
+  /** When the last of what was answered was sent, by the worker's clock. */
+  #sentAtMs = performance.now()
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
 
-  /** @param mostMs how long it may be silent from now on */
+  /** @param mostMs how long it may take from now on */
   constructor(mostMs: number, onSilence: () => void) {
     this.#mostMs = mostMs
     this.#onSilence = onSilence
-    this.#wakeIn(mostMs)
+    this.#wake()
   }
 
-  heard(): void {
-    this.#heardAt = performance.now()
+  answered(sentAtMs: number): void {
+    this.#sentAtMs = sentAtMs
   }
 
-  /** It has just been heard, and may be silent for so long from now on. */
+  /** It may take so long from now on. */
   allow(mostMs: number): void {
     this.stop()
     this.#mostMs = mostMs
-    this.heard()
-    this.#wakeIn(mostMs)
+    this.#wake()
   }
 
   stop(): void {
@@ -33,16 +34,27 @@ export class SilenceWatch {
     clearImmediate(this.#immediate)
   }
 
-  #wakeIn(delayMs: number): void {
-    this.#timer = setTimeout(() => {
-      // Where a handler kept the event loop, what has come meanwhile is still to be read: that is first.
-      this.#immediate = setImmediate(() => this.#look())
-    }, delayMs)
+  /** When it has been too long, by the worker's clock, unless an answer comes. */
+  get dueAtMs(): number {
+    return this.#sentAtMs + this.#mostMs
+  }
+
+  get #leftMs(): number {
+    return this.dueAtMs - performance.now()
+  }
+
+  #wake(): void {
+    this.#timer = setTimeout(
+      () => {
+        // Where a handler kept the event loop, what has come meanwhile is still to be read: that is first.
+        this.#immediate = setImmediate(() => this.#look())
+      },
+      Math.max(Math.ceil(this.#leftMs), 0),
+    )
   }
 
   #look(): void {
-    const leftMs = this.#heardAt + this.#mostMs - performance.now()
-    if (leftMs <= 0) this.#onSilence()
-    else this.#wakeIn(Math.ceil(leftMs))
+    if (this.#leftMs <= 0) this.#onSilence()
+    else this.#wake()
   }
 }

@@ -45,6 +45,14 @@ func (c *hostClock) observe(sentAtMs, hostTimeMs float64) {
 	c.next = (c.next + 1) % len(c.offsets)
 }
 
+// at is a time of the worker's own clock.
+func (c *hostClock) at(ms float64) time.Time {
+	if !(ms > 0) { // Also for NaN: what comes from outside must not become a time that never is.
+		ms = 0
+	}
+	return c.origin.Add(time.Duration(min(ms, farAwayMs) * float64(time.Millisecond)))
+}
+
 // local is when the host's clock shows deadlineMs, or a little before.
 func (c *hostClock) local(deadlineMs float64) time.Time {
 	c.mu.Lock()
@@ -53,9 +61,5 @@ func (c *hostClock) local(deadlineMs float64) time.Time {
 		offset = min(offset, each)
 	}
 	c.mu.Unlock()
-	ms := deadlineMs - offset
-	if !(ms > 0) { // Also for NaN: what comes from outside must not become a time that never is.
-		ms = 0
-	}
-	return c.origin.Add(time.Duration(min(ms, farAwayMs) * float64(time.Millisecond)))
+	return c.at(deadlineMs - offset)
 }

@@ -131,7 +131,7 @@ func (s *session) step(r *run) bool {
 	if r.handler == nil {
 		return s.finish(l, settlementOf(unknownHandler(r.name)))
 	}
-	ctx, stop := context.WithDeadlineCause(ctx, l.ends, ErrLeaseExpired)
+	ctx, stop := context.WithDeadlineCause(ctx, s.endOf(l), ErrLeaseExpired)
 	defer stop()
 	message := messageOf(r.topic, r.partition, l.wire.GetMessage())
 	d := &delivery{
@@ -145,6 +145,18 @@ func (s *session) step(r *run) bool {
 		goesOn = s.finish(l, settlement)
 	})
 	return goesOn
+}
+
+// endOf is when the handler of a lease that begins now is to have ended.
+func (s *session) endOf(l *lease) time.Time {
+	if s.attemptTimeout == 0 {
+		return l.ends
+	}
+	ends := time.Now().Add(s.attemptTimeout - min(s.attemptTimeout/marginPart, mostMargin))
+	if ends.Before(l.ends) {
+		return ends
+	}
+	return l.ends
 }
 
 // start says which lease of a run is next; nil where none is, or its time is up.

@@ -24,8 +24,13 @@ const (
 	goodbyeTimeout = 5 * time.Second
 )
 
-// capabilityOutputs is what a host calls it that it takes outputs.
-const capabilityOutputs = "outputs"
+const (
+	// capabilityOutputs is what a host calls it that it takes outputs.
+	capabilityOutputs = "outputs"
+	// capabilityAnsweredHeartbeats is what a worker calls it that the host knows when it starts nothing more, and when what
+	// it has started has ended (rules 3 and 4).
+	capabilityAnsweredHeartbeats = "answered-heartbeats"
+)
 
 // session is one stream to the host: what the worker holds by it, and how it ends.
 //
@@ -42,9 +47,13 @@ type session struct {
 	heartbeat time.Duration
 	// takesOutputs: the host has said that handlers may send.
 	takesOutputs bool
-	// silence ends the session when the host has not been heard for heartbeat_timeout_ms.
+	// silence ends the session heartbeat_timeout_ms after the last heartbeat that was answered was sent: so a host that is
+	// cut off knows when. answeredUntil is when it first would.
 	silence        *time.Timer
 	silenceTimeout time.Duration
+	answeredUntil  time.Time
+	// attemptTimeout is how long a handler may run, whatever its lease says; 0: no limit.
+	attemptTimeout time.Duration
 
 	mu   sync.Mutex
 	held map[uint64]*lease
@@ -115,6 +124,8 @@ func (s *session) greet(connection *grpc.ClientConn) error {
 	s.clock.observe(welcome.GetSentAtMs(), welcome.GetHostTimeMs())
 	s.heartbeat = time.Duration(welcome.GetHeartbeatIntervalMs()) * time.Millisecond
 	s.silenceTimeout = time.Duration(welcome.GetHeartbeatTimeoutMs()) * time.Millisecond
+	s.attemptTimeout = time.Duration(welcome.GetAttemptTimeoutMs()) * time.Millisecond
+	s.answeredUntil = s.clock.at(welcome.GetSentAtMs()).Add(s.silenceTimeout)
 	options.Logger.Info("laneway: connected", "address", options.Address, "session", welcome.GetSession())
 	return nil
 }
@@ -126,6 +137,7 @@ func (s *session) hello() *workerpb.WorkRequest {
 		Worker:          options.Name,
 		Sdk:             sdk,
 		Credits:         uint32(options.Credits),
+		Capabilities:    []string{capabilityAnsweredHeartbeats},
 		SentAtMs:        s.clock.nowMs(),
 		MaxMessageBytes: uint64(options.MaxMessageBytes),
 	}
@@ -137,7 +149,7 @@ func (s *session) hello() *workerpb.WorkRequest {
 
 // run serves the session, which drains when ctx ends. It returns why the session has ended.
 func (s *session) run(ctx context.Context) error {
-	s.silence = time.AfterFunc(s.silenceTimeout, func() { s.end(ErrHostLost) })
+	s.silence = time.AfterFunc(time.Until(s.answeredUntil), func() { s.end(ErrHostLost) })
 	defer s.silence.Stop()
 	stopWaiting := context.AfterFunc(ctx, func() { s.drain(byWorker) })
 	defer stopWaiting()
@@ -165,12 +177,11 @@ func (s *session) receive() error {
 		if err != nil {
 			return err
 		}
-		s.silence.Reset(s.silenceTimeout)
 		switch kind := frame.GetKind().(type) {
 		case *workerpb.WorkResponse_Leases:
 			err = s.accept(kind.Leases)
 		case *workerpb.WorkResponse_HeartbeatReply:
-			s.clock.observe(kind.HeartbeatReply.GetSentAtMs(), kind.HeartbeatReply.GetHostTimeMs())
+			s.answered(kind.HeartbeatReply)
 		case *workerpb.WorkResponse_Cancel:
 			s.cancel(kind.Cancel.GetLeases())
 		case *workerpb.WorkResponse_Drain:
@@ -180,6 +191,11 @@ func (s *session) receive() error {
 			return err
 		}
 	}
+}
+
+func (s *session) answered(reply *workerpb.HeartbeatReply) {
+	s.clock.observe(reply.GetSentAtMs(), reply.GetHostTimeMs())
+	s.silence.Reset(time.Until(s.clock.at(reply.GetSentAtMs()).Add(s.silenceTimeout)))
 }
 
 // send is the only one that sends after the hello. A failed Send needs no answer here: receive sees why.

@@ -4,6 +4,8 @@ import { v1 } from '../../../ts/contracts/worker-contract.js'
 import type { Case } from '../conformance.js'
 
 const { Status } = v1
+/** Of no lease that a script gives. */
+const UNKNOWN_LEASE = 999_999
 
 export const cancelling: readonly Case[] = [
   {
@@ -91,6 +93,29 @@ export const cancelling: readonly Case[] = [
     },
   },
   {
+    title: 'a handler is cancelled when the time of an attempt has passed, however late its lease ends',
+    async play(scene) {
+      const { session } = await scene.open({ attemptTimeoutMs: 1_000 })
+      const [run = []] = session.lease([[{}, { orders: { hangUntilCancelled: true } }, {}]])
+      const { status, error } = await session.settlementOf(run[1])
+      assert.is(status, Status.STATUS_FAILED)
+      assert.is(error?.code, 'DEADLINE_EXCEEDED')
+      assert.not(scene.events().includes(`start ${run[2]}`))
+      assert.equal(session.violations, [])
+    },
+  },
+  {
+    title: 'a handler that kept everything waiting until the host may be lost is followed by no other',
+    async play(scene) {
+      const { host, session } = await scene.open({ concurrency: 1, heartbeatIntervalMs: 50, heartbeatTimeoutMs: 600 })
+      session.isAnswering = false
+      const [first = [], second = []] = session.lease([[{ orders: { spinMs: 2_000 } }, {}], [{}]])
+      await host.welcomed()
+      await scene.event('end', first[0])
+      for (const lease of [first[1], ...second]) assert.not(scene.events().includes(`start ${lease}`))
+    },
+  },
+  {
     title: 'a synchronous handler that ran past its deadline has failed, too',
     async play(scene) {
       const { session } = await scene.open()
@@ -114,6 +139,22 @@ export const cancelling: readonly Case[] = [
       const [[again] = []] = next.lease([[{}]])
       assert.is((await next.settlementOf(again)).status, Status.STATUS_COMPLETED)
       assert.equal(next.settlements.length, 1, 'nothing of the session before is settled in this one')
+    },
+  },
+  {
+    title: 'a host that answers no heartbeat is lost, whatever else it says',
+    async play(scene) {
+      const { host, session } = await scene.open({ heartbeatIntervalMs: 50, heartbeatTimeoutMs: 500 })
+      const [[lease] = []] = session.lease([[{ orders: { hangUntilCancelled: true } }]])
+      session.isAnswering = false
+      const talking = setInterval(() => session.cancel([UNKNOWN_LEASE]), 50)
+      try {
+        await scene.event('cancelled', lease)
+        await host.welcomed()
+      } finally {
+        clearInterval(talking)
+      }
+      assert.equal(session.settlements, [])
     },
   },
   {

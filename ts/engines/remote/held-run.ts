@@ -50,7 +50,7 @@ export class HeldRun {
     return this.#beginsAtMs + (index - this.#from + 1) * this.#timeoutMs
   }
 
-  /** When its last lease ends: until then a worker that is cut off may run one of them. */
+  /** When its last lease ends: from then on no worker runs any of them. */
   get endsAtMs(): number {
     return this.deadlineMs(this.#end - 1)
   }

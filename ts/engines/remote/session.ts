@@ -7,6 +7,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js'
 import { contractLease } from '../../contracts/leases.js'
 import {
+  CAPABILITY_ANSWERED_HEARTBEATS,
   CONTRACT_VERSION,
   numberOf,
   type v1,
@@ -33,6 +34,8 @@ export interface Over {
 /** What a session tells its owner. */
 export interface SessionOwner {
   readonly limits: WorkerLimits
+  /** ms that a handler may run where the host can cancel it. */
+  readonly timeoutMs: number
   /** What workers may send only where the host says that it takes it. */
   readonly capabilities: readonly string[]
   /** Something came. */
@@ -77,6 +80,8 @@ export class Session {
   #worker = ''
   #credits = 0
   #maxMessageBytes = 0
+  #endsWithHeartbeats = false
+  #answeredAtMs = 0
   #isBlocked = false
   #ignoredSettlements = 0
   #wasWelcome = false
@@ -117,6 +122,20 @@ export class Session {
 
   get isOver(): boolean {
     return this.#state === 'over'
+  }
+
+  /**
+   * By the host's clock: from then on a worker that is cut off runs nothing of what it held. It starts nothing from
+   * `heartbeat.timeout` after it sent the last heartbeat that was answered, which was before the answer.
+   */
+  get stopsAtMs(): number {
+    if (!this.#endsWithHeartbeats) return Number.POSITIVE_INFINITY
+    return this.#answeredAtMs + this.#owner.limits.heartbeat.timeout + this.#attemptTimeoutMs
+  }
+
+  /** A worker that is heard of is told to cancel a handler before this. */
+  get #attemptTimeoutMs(): number {
+    return this.#owner.timeoutMs + this.#owner.limits.heartbeat.timeout
   }
 
   /** Settlements of leases that were not its own (any more). */
@@ -207,6 +226,7 @@ export class Session {
     }
     this.#state = 'open'
     this.#wasWelcome = true
+    this.#endsWithHeartbeats = hello.capabilities?.includes(CAPABILITY_ANSWERED_HEARTBEATS) ?? false
     this.#write({
       welcome: {
         contractVersion: CONTRACT_VERSION,
@@ -214,8 +234,8 @@ export class Session {
         session: this.id,
         heartbeatIntervalMs: heartbeat.interval,
         heartbeatTimeoutMs: heartbeat.timeout,
-        sentAtMs: hello.sentAtMs ?? 0,
-        hostTimeMs: hostTimeMs(),
+        attemptTimeoutMs: this.#attemptTimeoutMs,
+        ...this.#answerTo(hello),
       },
     })
     this.#owner.freed()
@@ -259,8 +279,13 @@ export class Session {
     this.#owner.freed()
   }
 
-  #onHeartbeat({ sentAtMs }: v1.Heartbeat.$Properties): void {
-    this.#write({ heartbeatReply: { sentAtMs: sentAtMs ?? 0, hostTimeMs: hostTimeMs() } })
+  #onHeartbeat(heartbeat: v1.Heartbeat.$Properties): void {
+    this.#write({ heartbeatReply: this.#answerTo(heartbeat) })
+  }
+
+  #answerTo({ sentAtMs }: v1.Heartbeat.$Properties): v1.HeartbeatReply.$Properties {
+    this.#answeredAtMs = hostTimeMs()
+    return { sentAtMs: sentAtMs ?? 0, hostTimeMs: this.#answeredAtMs }
   }
 
   #onCredits(credits: number): void {

@@ -3,7 +3,7 @@
  *
  * Each take goes to one worker, the one with the most free credits, and is no larger than those: a slow worker gets less,
  * and nothing is ever taken that nobody may run. A lane is open again only when nobody can run its message any more: when
- * a worker has answered for it, when the worker is known to be gone, or when the deadline that it was told has passed.
+ * a worker has answered for it, when the worker is known to be gone, or when it must have stopped by the contract.
  */
 
 import { errorOf, outgoingRecord } from '../../contracts/settlements.js'
@@ -28,6 +28,7 @@ const { STATUS_COMPLETED, STATUS_RELEASED } = v1.Status
 export class Workers implements SessionOwner {
   readonly limits: WorkerLimits
   readonly capabilities: readonly string[]
+  readonly timeoutMs: number
   readonly #host: EngineHost
   readonly #settler: Settler
   readonly #sessions = new Set<Session>()
@@ -35,7 +36,6 @@ export class Workers implements SessionOwner {
   readonly #runs = new Set<HeldRun>()
   /** Leases of workers that are lost, until nobody can run them any more. */
   readonly #lost = new Map<HeldRun, NodeJS.Timeout>()
-  readonly #timeoutMs: number
   readonly #attempts: TimeOuts<HeldRun>
   /** Cancelled attempts, whose handlers have not ended. */
   readonly #overdue: TimeOuts<HeldRun>
@@ -54,8 +54,8 @@ export class Workers implements SessionOwner {
       host,
       host.attach(() => this.freed()),
     )
-    this.#timeoutMs = host.handlerTimeoutMs === 0 ? limits.leaseTimeoutMs : host.handlerTimeoutMs
-    this.#attempts = new TimeOuts(this.#timeoutMs, (run) => this.#timedOut(run))
+    this.timeoutMs = host.handlerTimeoutMs === 0 ? limits.leaseTimeoutMs : host.handlerTimeoutMs
+    this.#attempts = new TimeOuts(this.timeoutMs, (run) => this.#timedOut(run))
     this.#overdue = new TimeOuts(limits.killAfterMs, (run) => run.session.admission.overdue?.())
     this.#silences = new TimeOuts(limits.heartbeat.timeout, (session) => {
       session.end({ code: 'UNAVAILABLE', message: `nothing was heard of it for ${limits.heartbeat.timeout} ms` })
@@ -92,7 +92,7 @@ export class Workers implements SessionOwner {
     this.#hellos.end(session)
     this.#silences.begin(session)
     const { expiresAtMs } = session.admission
-    if (expiresAtMs !== undefined) this.#expiries.set(session, new Expiry(session, expiresAtMs, this.#timeoutMs))
+    if (expiresAtMs !== undefined) this.#expiries.set(session, new Expiry(session, expiresAtMs, this.timeoutMs))
     session.admission.greeted?.()
     this.#host.logger.info(`worker ${session.name} says hello`, { session: session.id })
     return undefined
@@ -241,7 +241,7 @@ export class Workers implements SessionOwner {
     while (to < end && obstacleOf(session, batch, to) === undefined) to += 1
     if (to < last) this.#settler.settle(batch, to, Outcome.Released)
     if (to === from) return undefined
-    return new HeldRun(session, batch, place, { from, to }, { beginsAtMs: hostTimeMs(), timeoutMs: this.#timeoutMs })
+    return new HeldRun(session, batch, place, { from, to }, { beginsAtMs: hostTimeMs(), timeoutMs: this.timeoutMs })
   }
 
   #settle(run: HeldRun, settlement: v1.Settlement.$Properties): void {
@@ -340,15 +340,16 @@ export class Workers implements SessionOwner {
   }
 
   #timeout(): LanewayError {
-    return new LanewayError('HANDLER_TIMEOUT', `the handler ran longer than ${this.#timeoutMs} ms`)
+    return new LanewayError('HANDLER_TIMEOUT', `the handler ran longer than ${this.timeoutMs} ms`)
   }
 
   /** Until the worker, of which nothing is known, can run none of it any more. */
   #awaitEnd(run: HeldRun, reason: string): void {
-    const leftMs = Math.ceil(run.endsAtMs - hostTimeMs())
+    const endsAtMs = Math.min(run.endsAtMs, run.session.stopsAtMs)
+    const leftMs = Math.ceil(endsAtMs - hostTimeMs())
     const timer = setTimeout(
       () => {
-        if (hostTimeMs() < run.endsAtMs) this.#awaitEnd(run, reason)
+        if (hostTimeMs() < endsAtMs) this.#awaitEnd(run, reason)
         else this.#giveBack(run, reason)
       },
       Math.min(Math.max(leftMs, 0), MAX_TIMER_MS),

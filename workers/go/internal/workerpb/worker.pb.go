@@ -3,13 +3,15 @@
 // A worker dials the host and opens one Work stream. It says hello, gets leases as far as its credits go, and answers
 // each with a settlement. The rules that a worker must keep, so that no key is handled twice at once and nothing is lost:
 //
-// 1. The leases of a run are of one lane: handle them one after the other, in their order. Runs are independent.
+// 1. The leases of a run are of one lane: handle them one after the other, and settle them, in their order. One that is
+//    settled before those in front of it ends the session (FAILED_PRECONDITION). Runs are independent.
 // 2. When a lease of a run does not end as COMPLETED, forget the later leases of that run: the host has them back.
-// 3. A lease ends at its deadline. Cancel the handler before it; where it ends later all the same, say so then. What was
-//    cancelled, at its deadline or by the host, does not end as COMPLETED, whatever its handler says: the later leases of
-//    its run are the host's again.
-// 4. When the stream ends, or the host has been silent for heartbeat_timeout_ms, cancel every handler and forget every
-//    lease. Settlements of a lease that is not the worker's any more change nothing.
+// 3. A lease ends at its deadline, and attempt_timeout_ms after its handler has begun. Cancel the handler before it; where
+//    it ends later all the same, say so then. What was cancelled, at its deadline or by the host, does not end as
+//    COMPLETED, whatever its handler says: the later leases of its run are the host's again.
+// 4. When the stream ends, or heartbeat_timeout_ms have passed since the worker sent the last heartbeat (or its Hello) that
+//    the host has answered, start nothing, cancel every handler and forget every lease. Settlements of a lease that is not
+//    the worker's any more change nothing.
 // 5. After Drain: finish what runs, give back (RELEASED) what has not started, close the stream.
 //
 // Evolution: fields and enum values are added, never changed or reused. Both sides ignore fields that they do not know.
@@ -371,7 +373,9 @@ type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 for this file. A host serves every worker of the same package (v1), whatever its number.
 	ContractVersion uint32 `protobuf:"varint,1,opt,name=contract_version,json=contractVersion,proto3" json:"contract_version,omitempty"`
-	// What the worker understands beyond version 1. None so far.
+	// What the worker understands beyond version 1: "answered-heartbeats", it keeps rules 3 and 4 as they stand here, so that
+	// the host knows when one that is cut off starts nothing more, and when what it has started must have ended. Without, the
+	// lanes of a worker that is cut off open at the deadlines.
 	Capabilities []string `protobuf:"bytes,2,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// For logs: one process, e.g. "scorer-7f9c".
 	Worker string `protobuf:"bytes,3,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -484,13 +488,15 @@ type Welcome struct {
 	Session string `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
 	// The worker sends a Heartbeat at least so often.
 	HeartbeatIntervalMs uint32 `protobuf:"varint,4,opt,name=heartbeat_interval_ms,json=heartbeatIntervalMs,proto3" json:"heartbeat_interval_ms,omitempty"`
-	// Whoever has heard nothing of the other for so long takes it for lost.
+	// A worker of which the host has heard nothing for so long is lost; for the worker see rule 4.
 	HeartbeatTimeoutMs uint32 `protobuf:"varint,5,opt,name=heartbeat_timeout_ms,json=heartbeatTimeoutMs,proto3" json:"heartbeat_timeout_ms,omitempty"`
 	// As HeartbeatReply's.
-	SentAtMs      float64 `protobuf:"fixed64,6,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
-	HostTimeMs    float64 `protobuf:"fixed64,7,opt,name=host_time_ms,json=hostTimeMs,proto3" json:"host_time_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SentAtMs   float64 `protobuf:"fixed64,6,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
+	HostTimeMs float64 `protobuf:"fixed64,7,opt,name=host_time_ms,json=hostTimeMs,proto3" json:"host_time_ms,omitempty"`
+	// How long a handler may run; 0: until the deadline of its lease. Longer than the host lets it where it can cancel it.
+	AttemptTimeoutMs uint32 `protobuf:"varint,8,opt,name=attempt_timeout_ms,json=attemptTimeoutMs,proto3" json:"attempt_timeout_ms,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -568,6 +574,13 @@ func (x *Welcome) GetSentAtMs() float64 {
 func (x *Welcome) GetHostTimeMs() float64 {
 	if x != nil {
 		return x.HostTimeMs
+	}
+	return 0
+}
+
+func (x *Welcome) GetAttemptTimeoutMs() uint32 {
+	if x != nil {
+		return x.AttemptTimeoutMs
 	}
 	return 0
 }
@@ -1597,7 +1610,7 @@ const file_laneway_worker_v1_worker_proto_rawDesc = "" +
 	"\acredits\x18\x06 \x01(\rR\acredits\x12\x1c\n" +
 	"\n" +
 	"sent_at_ms\x18\a \x01(\x01R\bsentAtMs\x12*\n" +
-	"\x11max_message_bytes\x18\b \x01(\x04R\x0fmaxMessageBytes\"\x98\x02\n" +
+	"\x11max_message_bytes\x18\b \x01(\x04R\x0fmaxMessageBytes\"\xc6\x02\n" +
 	"\aWelcome\x12)\n" +
 	"\x10contract_version\x18\x01 \x01(\rR\x0fcontractVersion\x12\"\n" +
 	"\fcapabilities\x18\x02 \x03(\tR\fcapabilities\x12\x18\n" +
@@ -1607,7 +1620,8 @@ const file_laneway_worker_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"sent_at_ms\x18\x06 \x01(\x01R\bsentAtMs\x12 \n" +
 	"\fhost_time_ms\x18\a \x01(\x01R\n" +
-	"hostTimeMs\")\n" +
+	"hostTimeMs\x12,\n" +
+	"\x12attempt_timeout_ms\x18\b \x01(\rR\x10attemptTimeoutMs\")\n" +
 	"\tHeartbeat\x12\x1c\n" +
 	"\n" +
 	"sent_at_ms\x18\x01 \x01(\x01R\bsentAtMs\"P\n" +

@@ -3,13 +3,15 @@
 // A worker dials the host and opens one Work stream. It says hello, gets leases as far as its credits go, and answers
 // each with a settlement. The rules that a worker must keep, so that no key is handled twice at once and nothing is lost:
 //
-// 1. The leases of a run are of one lane: handle them one after the other, in their order. Runs are independent.
+// 1. The leases of a run are of one lane: handle them one after the other, and settle them, in their order. One that is
+//    settled before those in front of it ends the session (FAILED_PRECONDITION). Runs are independent.
 // 2. When a lease of a run does not end as COMPLETED, forget the later leases of that run: the host has them back.
-// 3. A lease ends at its deadline. Cancel the handler before it; where it ends later all the same, say so then. What was
-//    cancelled, at its deadline or by the host, does not end as COMPLETED, whatever its handler says: the later leases of
-//    its run are the host's again.
-// 4. When the stream ends, or the host has been silent for heartbeat_timeout_ms, cancel every handler and forget every
-//    lease. Settlements of a lease that is not the worker's any more change nothing.
+// 3. A lease ends at its deadline, and attempt_timeout_ms after its handler has begun. Cancel the handler before it; where
+//    it ends later all the same, say so then. What was cancelled, at its deadline or by the host, does not end as
+//    COMPLETED, whatever its handler says: the later leases of its run are the host's again.
+// 4. When the stream ends, or heartbeat_timeout_ms have passed since the worker sent the last heartbeat (or its Hello) that
+//    the host has answered, start nothing, cancel every handler and forget every lease. Settlements of a lease that is not
+//    the worker's any more change nothing.
 // 5. After Drain: finish what runs, give back (RELEASED) what has not started, close the stream.
 //
 // Evolution: fields and enum values are added, never changed or reused. Both sides ignore fields that they do not know.

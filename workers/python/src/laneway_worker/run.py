@@ -33,13 +33,21 @@ class Lessor(Protocol):
     def takes_outputs(self) -> bool:
         """Handlers may send."""
 
+    @property
+    def starts_until_ms(self) -> float:
+        """By the worker's clock: from then on nothing is started, because the host may be lost."""
+
+    @property
+    def attempt_timeout_ms(self) -> float:
+        """How long a handler may run, whatever its lease says."""
+
     def deadline_of(self, lease: contract.Lease) -> float:
         """By the worker's clock, when the lease ends."""
 
     def settle(self, lease: contract.Lease, answer: contract.Settlement) -> None: ...
 
     def moved(self, run: Run) -> None:
-        """The run has another head."""
+        """The deadline of its head is another one."""
 
     def over(self, run: Run) -> None:
         """None of its leases is the worker's any more."""
@@ -63,7 +71,7 @@ class Run:
         self._cancelled: set[int] = set()
         self._is_over = False
         self.deadline_ms = lessor.deadline_of(self._head)
-        """When the head's lease ends, by the worker's clock."""
+        """When the head's lease ends, or the time of its handler, by the worker's clock."""
 
     @property
     def _head(self) -> contract.Lease:
@@ -123,10 +131,12 @@ class Run:
     def _may_start(self) -> bool:
         if self._lessor.is_draining or self._head.id in self._cancelled:
             return False
-        return worker_time_ms() < self.deadline_ms
+        return worker_time_ms() < min(self.deadline_ms, self._lessor.starts_until_ms)
 
     def _begin(self) -> None:
         lease = self._head
+        self.deadline_ms = min(self.deadline_ms, worker_time_ms() + self._lessor.attempt_timeout_ms)
+        self._lessor.moved(self)
         self._context = Context(
             attempt=lease.attempt,
             first_failed_at=lease.first_failed_at_ms if lease.HasField("first_failed_at_ms") else None,

@@ -5,6 +5,7 @@ with it; the worker then opens another one.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -69,6 +70,7 @@ class Session:
         self._heartbeats: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
         self._takes_outputs = False
+        self._attempt_timeout_ms = math.inf
         self._is_welcome = False
         self._is_draining = False
         self._is_closed = False
@@ -98,6 +100,14 @@ class Session:
     @property
     def takes_outputs(self) -> bool:
         return self._takes_outputs
+
+    @property
+    def starts_until_ms(self) -> float:
+        return -math.inf if self._silence is None else self._silence.due_at_ms
+
+    @property
+    def attempt_timeout_ms(self) -> float:
+        return self._attempt_timeout_ms
 
     def deadline_of(self, lease: contract.Lease) -> float:
         return self._clock.to_worker_time(lease.deadline_ms)
@@ -156,15 +166,13 @@ class Session:
                 raise
 
     def _on_response(self, response: contract.WorkResponse) -> None:
-        if self._silence is not None:
-            self._silence.heard()
         match response.WhichOneof("kind"):
             case "welcome":
                 self._welcomed(response.welcome)
             case "leases":
                 self._on_leases(response.leases)
             case "heartbeat_reply":
-                self._clock.read(response.heartbeat_reply.sent_at_ms, response.heartbeat_reply.host_time_ms)
+                self._answered(response.heartbeat_reply)
             case "cancel":
                 self._on_cancel(response.cancel)
             case "drain":
@@ -178,11 +186,17 @@ class Session:
             return
         self._is_welcome = True
         self._takes_outputs = _contract.OUTPUTS in welcome.capabilities
-        self._clock.read(welcome.sent_at_ms, welcome.host_time_ms)
+        self._attempt_timeout_ms = welcome.attempt_timeout_ms or math.inf
+        self._answered(welcome)
         if self._silence is not None:
             self._silence.allow(welcome.heartbeat_timeout_ms / 1000)
         self._heartbeat_after(welcome.heartbeat_interval_ms / 1000)
         self._on_welcome(welcome.session)
+
+    def _answered(self, reply: contract.HeartbeatReply | contract.Welcome) -> None:
+        self._clock.read(reply.sent_at_ms, reply.host_time_ms)
+        if self._silence is not None:
+            self._silence.answered(reply.sent_at_ms)
 
     def _heartbeat_after(self, interval: float) -> None:
         def beat() -> None:
@@ -219,7 +233,9 @@ class Session:
             self.close()
 
     def _on_silence(self) -> None:
-        self._given_up = "the host has been silent for too long" if self._is_welcome else "the host did not answer"
+        self._given_up = (
+            "the host has answered no heartbeat for too long" if self._is_welcome else "the host did not answer"
+        )
         self._end()
         self._call.cancel()
 

@@ -228,6 +228,7 @@ class Worker:
     def _hello(self) -> contract.Hello:
         return contract.Hello(
             contract_version=_contract.VERSION,
+            capabilities=[_contract.ANSWERED_HEARTBEATS],
             worker=self._name,
             sdk=f"laneway-python/{version('laneway-worker')}",
             handlers=self._handlers.names,
