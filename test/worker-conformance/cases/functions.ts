@@ -107,7 +107,8 @@ export const functions: readonly Case[] = [
       using caller = await open(scene)
       const message = { offset: 9, ...orders({ hangUntilCancelled: true }) }
       const { code } = await caller.call({ message }, { timeoutMs: 1_500 })
-      assert.is(code, status.DEADLINE_EXCEEDED)
+      // Whoever notices first says it: the caller, or the server, which can only reset the call.
+      assert.ok([status.DEADLINE_EXCEEDED, status.CANCELLED].includes(code), status[code])
       await scene.event('cancelled', 9)
     },
   },
