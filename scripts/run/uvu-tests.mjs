@@ -9,6 +9,8 @@ import { show } from './show.mjs'
 
 /** @typedef {import('./tally.mjs').Count} Count */
 
+const PRELOAD = new URL('uvu/preload.mjs', import.meta.url).href
+
 /**
  * @param {string} folder
  * @returns {string[]} the test files under a folder, in the order in which they are to be read
@@ -31,7 +33,7 @@ export function findTestFiles(folder) {
 export async function runUvuFile(file, { base, deadlineMs, env = {}, atOnce = false }) {
   const name = `\n${relative(base, file)}\n`
   if (!atOnce) process.stdout.write(name)
-  const launched = launch(process.execPath, ['--enable-source-maps', file], env)
+  const launched = launch(process.execPath, ['--enable-source-maps', '--import', PRELOAD, file], env)
   const options = { deadlineMs, env: launched.env, quiet: atOnce }
   const { status, output } = await show(launched.command, launched.args, options)
   if (atOnce) process.stdout.write(name + output)
