@@ -1,7 +1,8 @@
 /**
  * `npm run bench:gate`: has laneway become slower? Ratios to the limit of the same rounds are compared with
  * docs/bench_baselines.json. Ends with status 1 where one has fallen, or has no baseline, or where a message was lost, came
- * twice or out of order. `--update-baseline --reason TEXT` measures with all its rounds and writes what it finds.
+ * twice or out of order; with status 2 where others were too busy for it to say. `--update-baseline --reason TEXT` measures
+ * with all its rounds and writes what it finds.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -19,7 +20,7 @@ import { CASES, groupsWith } from './cases.js'
 import { type Effort, type GateOutcome, runGate } from './gate.js'
 import { measuredRatios } from './judge.js'
 import { measureRound } from './measure-round.js'
-import { formatOutcome, isGood } from './outcome-table.js'
+import { conclusion, formatOutcome, resultOf } from './outcome-table.js'
 
 interface GateOptions {
   readonly only: readonly string[]
@@ -33,6 +34,7 @@ interface GateOptions {
 
 const CASE_IDS = CASES.map(({ id }) => id)
 const EFFORT: Effort = { least: 5, most: 15 }
+const STATUS = { passed: 0, failed: 1, undecided: 2 } as const
 const BASELINES = sourceFile('docs/bench_baselines.json')
 
 const say = (line: string): void => void process.stderr.write(`bench:gate: ${line}\n`)
@@ -52,7 +54,13 @@ async function measure(
   try {
     await using cluster = await openCluster(brokers, say)
     await using topics = new Topics(cluster, folder, say)
-    const ground = { brokers: cluster.brokers, topics, folder, deadlineMs: deadline * 1000 }
+    const ground = {
+      brokers: cluster.brokers,
+      isAlone: brokers === undefined,
+      topics,
+      folder,
+      deadlineMs: deadline * 1000,
+    }
     const groups = groupsWith(only).map((group) => ({
       title: group.title,
       measure: (round: number) => measureRound(group, ground, round),
@@ -72,7 +80,7 @@ async function update(baselines: Baselines, outcome: GateOutcome, reason: string
     machine: `${cpu}, ${cores} cores, ${system}, Node ${node}`,
   }
   await writeBaselines(BASELINES, updated(baselines, measuredRatios(outcome.verdicts), occasion))
-  say('docs/bench_baselines.json is written')
+  process.stdout.write('docs/bench_baselines.json is written\n')
 }
 
 /** "-dirty" where there are changes that are not committed. */
@@ -82,6 +90,9 @@ function commitOf(folder: string): string {
     encoding: 'utf8',
   }).trim()
 }
+
+/** What is measured without faults, and to its end, may become a baseline. */
+const isWhole = ({ faults, undecided }: GateOutcome): boolean => faults.length === 0 && undecided.length === 0
 
 async function gate(options: GateOptions): Promise<void> {
   const { updateBaseline, reason, plant, json } = options
@@ -95,9 +106,10 @@ async function gate(options: GateOptions): Promise<void> {
   const outcome = await measure(options, baselines.cases, effort)
   const seconds = Math.round((performance.now() - startedAt) / 1000)
   if (json !== undefined) await writeFile(json, `${JSON.stringify({ seconds, ...outcome }, null, 2)}\n`)
-  process.stdout.write(formatOutcome(outcome, seconds))
-  if (updateBaseline && reason && outcome.faults.length === 0) await update(baselines, outcome, reason)
-  else if (!isGood(outcome)) process.exitCode = 1
+  process.stdout.write(formatOutcome(outcome))
+  if (updateBaseline && reason && isWhole(outcome)) return update(baselines, outcome, reason)
+  process.stdout.write(`${conclusion(outcome)} (${seconds} s)\n`)
+  process.exitCode = STATUS[resultOf(outcome)]
 }
 
 new Command('bench:gate')

@@ -13,10 +13,13 @@ import { idealSeconds } from '../scenarios/keyed-work.js'
 import type { Ratios } from './baselines.js'
 import type { CaseGroup } from './cases.js'
 import type { RoundOutcome } from './gate.js'
+import { othersShare, readCpuUse } from './others-share.js'
 
 export interface Ground {
   readonly brokers: string
   readonly topics: Topics
+  /** The broker belongs to this process: whoever else is busy disturbs. */
+  readonly isAlone: boolean
   /** For ledgers. */
   readonly folder: string
   /** For one process. */
@@ -26,8 +29,11 @@ export interface Ground {
 const C_LOOP = 'c-loop-batch'
 
 /** @param round from 1 */
-export function measureRound(group: CaseGroup, ground: Ground, round: number): Promise<RoundOutcome> {
-  return group.limit === 'ideal' ? besideIdeal(group, ground) : besideCLoop(group, ground, round)
+export async function measureRound(group: CaseGroup, ground: Ground, round: number): Promise<RoundOutcome> {
+  const before = ground.isAlone ? readCpuUse() : undefined
+  const outcome = await (group.limit === 'ideal' ? besideIdeal(group, ground) : besideCLoop(group, ground, round))
+  const after = readCpuUse()
+  return before && after ? { ...outcome, othersShare: othersShare(before, after) } : outcome
 }
 
 async function besideCLoop(group: CaseGroup, ground: Ground, round: number): Promise<RoundOutcome> {

@@ -1,4 +1,4 @@
-/** What the gate has found, as a table with a line below it that says how it ended. */
+/** What the gate has found: a table, what went wrong, and a line that says how it ended. */
 import { alignedTable } from '../harness/report-table.js'
 import { CASES } from './cases.js'
 import type { GateOutcome } from './gate.js'
@@ -9,14 +9,21 @@ const KINDS = { speed: 'messages/s', cpu: 'CPU per message' } as const
 const DIGITS = 3
 const LIMIT = `more than ${TOLERANCE * 100} % below`
 
-export function isGood({ verdicts, faults }: GateOutcome): boolean {
-  return faults.length === 0 && verdicts.length > 0 && verdicts.every(({ verdict }) => verdict === 'held')
+export type GateResult = 'passed' | 'failed' | 'undecided'
+
+export function resultOf({ verdicts, faults, undecided }: GateOutcome): GateResult {
+  if (faults.length > 0) return 'failed'
+  if (undecided.length > 0) return 'undecided'
+  return verdicts.length > 0 && verdicts.every(({ verdict }) => verdict === 'held') ? 'passed' : 'failed'
 }
 
-export function formatOutcome(outcome: GateOutcome, seconds: number): string {
+export function formatOutcome(outcome: GateOutcome): string {
   const lines = alignedTable(HEAD, outcome.verdicts.map(cells))
-  const faults = outcome.faults.map((fault) => `FAULT: ${fault}`)
-  return `${[...lines, '', ...faults, `${ending(outcome)} (${seconds} s)`].join('\n')}\n`
+  const troubles = [
+    ...outcome.faults.map((fault) => `FAULT: ${fault}`),
+    ...outcome.undecided.map((reason) => `UNDECIDED: ${reason}`),
+  ]
+  return `${[...lines, '', ...troubles].join('\n')}\n`
 }
 
 function cells({ case: id, kind, baseline, ratios, measured, verdict }: Verdict): (string | number)[] {
@@ -34,12 +41,18 @@ function percent(share: number): string {
   return share > 0 ? `+${text} %` : `${text} %`
 }
 
-function ending(outcome: GateOutcome): string {
-  const { verdicts, faults } = outcome
-  if (isGood(outcome)) return `passed: no ratio is ${LIMIT} its baseline`
-  if (faults.length > 0) return 'FAILED: laneway does not keep its promises, or did not end'
-  const fallen = verdicts.filter(({ verdict }) => verdict === 'fallen')
-  if (fallen.length === 1) return `FAILED: 1 ratio is ${LIMIT} its baseline`
-  if (fallen.length > 1) return `FAILED: ${fallen.length} ratios are ${LIMIT} their baselines`
-  return 'FAILED: there are no baselines for some; --update-baseline --reason TEXT writes them'
+/** In one sentence. */
+export function conclusion(outcome: GateOutcome): string {
+  const result = resultOf(outcome)
+  return `${result}: ${reasonOf(outcome, result)}`
+}
+
+function reasonOf(outcome: GateOutcome, result: GateResult): string {
+  if (result === 'passed') return `no ratio is ${LIMIT} its baseline`
+  if (result === 'undecided') return 'measure again when the machine is quiet'
+  if (outcome.faults.length > 0) return 'laneway does not keep its promises, or did not end'
+  const fallen = outcome.verdicts.filter(({ verdict }) => verdict === 'fallen')
+  if (fallen.length === 1) return `1 ratio is ${LIMIT} its baseline`
+  if (fallen.length > 1) return `${fallen.length} ratios are ${LIMIT} their baselines`
+  return 'there are no baselines for some; --update-baseline --reason TEXT writes them'
 }

@@ -30,19 +30,37 @@ function childrenOf(pid: number): number[] {
   )
 }
 
-/** utime and stime are the 14th and 15th field; the second may hold blanks, in parentheses. */
-function ticksOf(pid: number): number {
-  const fields = read(`/proc/${pid}/stat`)
+/** From the third field on: the second may hold blanks, in parentheses. */
+function statOf(pid: number): number[] {
+  return read(`/proc/${pid}/stat`)
     .replace(/^.*\) /s, '')
     .split(' ')
-  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
+    .map(Number)
 }
 
-/** Seconds, of all descendants of this process. */
+/** utime and stime, the 14th and 15th field. */
+function ticksOf(pid: number): number {
+  const stat = statOf(pid)
+  return (stat[11] ?? 0) + (stat[12] ?? 0)
+}
+
+/** cutime and cstime, the 16th and 17th field: of children that have ended and were waited for. */
+function endedChildrenTicksOf(pid: number): number {
+  const stat = statOf(pid)
+  return (stat[13] ?? 0) + (stat[14] ?? 0)
+}
+
+/** Seconds, of all descendants of this process that still run. */
 export function descendantsCpuSeconds(pid = process.pid): number {
   return childrenOf(pid).reduce((sum, child) => {
     return sum + ticksOf(child) / TICKS_PER_SECOND + descendantsCpuSeconds(child)
   }, 0)
+}
+
+/** Seconds, of this process and all its descendants, those that have ended included. */
+export function familyCpuSeconds(pid = process.pid): number {
+  const own = (ticksOf(pid) + endedChildrenTicksOf(pid)) / TICKS_PER_SECOND
+  return childrenOf(pid).reduce((sum, child) => sum + familyCpuSeconds(child), own)
 }
 
 /** The peaks of the resident sets of all descendants of this process, in KiB: an upper bound of their common peak. */
