@@ -7,6 +7,7 @@ import { type Role, TUNED_PROPERTIES } from '../contestants/registry.js'
 import type { Run } from './contestant-run.js'
 import type { LedgerFindings } from './ledger.js'
 import type { Bar, Cell, Column, Section } from './report.js'
+import { figure } from './report-text.js'
 import type { Case, Entry, Tally } from './rounds.js'
 import { median, spread } from './statistics.js'
 
@@ -92,18 +93,21 @@ function sumOf(tally: Tally, of: (findings: LedgerFindings) => number): number |
 function disorderCell(tally: Tally): Cell {
   const disorders = sumOf(tally, (findings) => findings.disorders)
   if (disorders === null || disorders === 0 || tally.entry.contestant.keepsKeyOrder) return disorders
-  return `${disorders.toLocaleString('en')}, does not claim it`
+  return `${figure(disorders)}, does not claim it`
 }
 
-function runsCell({ messages, rounds, verification, ...tally }: Tally, { shape }: Case): string {
-  const all = runsOf({ messages, rounds, verification, ...tally })
-  const trouble = all.find((run) => run.kind !== 'finished')
-  const why =
-    trouble === undefined || !('reason' in trouble) ? [] : [`${trouble.kind}: ${trouble.reason.split('\n')[0]}`]
-  const fewer =
-    messages === undefined || messages === shape.messages ? [] : [`of ${messages.toLocaleString('en')} messages`]
-  return [String(rounds.filter(({ run }) => run.kind === 'finished').length), ...fewer, ...why].join(', ')
+/** How many runs count, over how many messages where these are fewer, and what first went wrong. */
+function runsCell(tally: Tally, { shape }: Case): string {
+  const { messages, rounds } = tally
+  const finished = rounds.filter(({ run }) => run.kind === 'finished').length
+  const isShort = messages !== undefined && messages !== shape.messages
+  const trouble = runsOf(tally).flatMap((run) =>
+    run.kind === 'finished' ? [] : [`${run.kind}: ${firstLine(run.reason)}`],
+  )
+  return [String(finished), ...(isShort ? [`of ${figure(messages)} messages`] : []), ...trouble.slice(0, 1)].join(', ')
 }
+
+const firstLine = (text: string): string => text.split('\n')[0] ?? ''
 
 function row(tally: Tally, tallies: readonly Tally[], one: Case, rate: Rate, yardstick: Yardstick): Cell[] {
   const runs = ended(tally)
@@ -123,15 +127,7 @@ function row(tally: Tally, tallies: readonly Tally[], one: Case, rate: Rate, yar
   ]
 }
 
-export function caseSection(
-  one: Case,
-  tallies: readonly Tally[],
-  {
-    rate,
-    yardstick,
-    prose = [],
-  }: { readonly rate: Rate; readonly yardstick: Yardstick; readonly prose?: readonly string[] },
-): Section {
+export function caseSection(one: Case, tallies: readonly Tally[], rate: Rate, yardstick: Yardstick): Section {
   const hasPeers = tallies.some(({ entry }) => entry.contestant.role === 'peer')
   const columns: Column[] = [
     { title: 'contestant' },
@@ -143,7 +139,7 @@ export function caseSection(
   const isShown = (_: unknown, column: number): boolean => hasPeers || columns[column]?.title !== 'x best peer'
   return {
     title: one.title,
-    prose,
+    prose: [],
     columns: columns.filter(isShown),
     rows: tallies.map((tally) => row(tally, tallies, one, rate, yardstick).filter(isShown)),
     charts: [],

@@ -66,7 +66,7 @@ export function findingsOf(setting: Setting, measured: readonly MeasuredCase[], 
     scale: 'log',
     groups,
   } as const
-  const sections = measured.map(({ one, tallies }) => caseSection(one, tallies, { rate, yardstick: yardstick(one) }))
+  const sections = measured.map(({ one, tallies }) => caseSection(one, tallies, rate, yardstick(one)))
   return {
     keyFigure,
     versions: versionsOf(measured.flatMap(({ tallies }) => tallies)),
