@@ -57,7 +57,8 @@ export function seriesScenario(series: Series): Scenario {
       const { messages } = setting.options
       const cases = setting.options.steps.map((step): Case => {
         const full = { messages, valueBytes: VALUE_BYTES, ...shape, [what]: step }
-        return { title: `${figure(step)} ${what}`, shape: full, work: { kind: 'none' }, concurrency: CONCURRENCY }
+        const title = `${figure(step)} ${step === 1 ? what.slice(0, -1) : what}`
+        return { title, shape: full, work: { kind: 'none' }, concurrency: CONCURRENCY }
       })
       const measured = await measureCases(setting, cases)
       return findingsOf(setting, measured, {

@@ -1,0 +1,91 @@
+/** The scenarios that measure messages/s, each once over a few messages on the mock cluster: what they say is whole. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { OWN_CONTESTANTS } from '../contestants/entrants.js'
+import { type Cluster, mockCluster } from '../harness/cluster.js'
+import type { Findings } from '../harness/report.js'
+import { Topics } from '../harness/topics.js'
+import { keyedCpu } from './keyed-cpu.js'
+import { keyedIo } from './keyed-io.js'
+import { manyKeys } from './many-keys.js'
+import { manyPartitions } from './many-partitions.js'
+import type { Scenario } from './scenario.js'
+import { throughput } from './throughput.js'
+
+interface Context {
+  folder: string
+  cluster: Cluster
+}
+
+const test = suite<Context>('a scenario')
+
+test.before(async (context) => {
+  context.folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
+  context.cluster = mockCluster()
+})
+
+test.after(async ({ cluster, folder }) => {
+  await cluster[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+async function measured({ cluster, folder }: Context, scenario: Scenario, options: unknown): Promise<Findings> {
+  const say = (): void => undefined
+  await using topics = new Topics(cluster, folder, say)
+  const contestants = OWN_CONTESTANTS.filter(({ id }) =>
+    ['c-loop-batch', 'laneway-key', 'laneway-unordered'].includes(id),
+  )
+  const setting = { cluster, topics, contestants, absent: [], runs: 1, deadlineMs: 60_000, folder, options, say }
+  return scenario.measure(setting)
+}
+
+const SMALL = { messages: 300, keys: 20, partitions: 2, concurrency: 10 }
+
+const CASES: readonly (readonly [scenario: Scenario, options: object, titles: readonly string[], rows: number])[] = [
+  [
+    throughput,
+    { ...SMALL, sizes: [100, 1000], compression: ['lz4', 'none'] },
+    ['100 B, lz4', '100 B, uncompressed', '1,000 B, lz4', '1,000 B, uncompressed'],
+    3,
+  ],
+  [
+    keyedIo,
+    { ...SMALL, waits: [1], distributions: ['uniform', 'zipf'], concurrency: [5, 10] },
+    [
+      'uniform keys, 1 ms, concurrency 5',
+      'uniform keys, 1 ms, concurrency 10',
+      'zipf keys, 1 ms, concurrency 5',
+      'zipf keys, 1 ms, concurrency 10',
+    ],
+    2,
+  ],
+  [keyedCpu, { ...SMALL, micros: 10 }, ['10 µs of CPU'], 2],
+  [manyKeys, { messages: 300, steps: [10, 100] }, ['10 keys', '100 keys'], 3],
+  [manyPartitions, { messages: 300, steps: [1, 4] }, ['1 partition', '4 partitions'], 3],
+]
+
+for (const [scenario, options, titles, rows] of CASES) {
+  test(`${scenario.id} measures every case and every contestant, and finds nothing wrong`, async (context) => {
+    const { faults, sections, keyFigure, versions } = await measured(context, scenario, options)
+    assert.equal(faults, [])
+    assert.equal(
+      sections.map(({ title }) => title),
+      titles,
+    )
+    for (const section of sections) {
+      assert.is(section.rows.length, rows)
+      const order = section.columns.findIndex(({ title }) => title === 'messages/s')
+      for (const row of section.rows) {
+        assert.is(row.length, section.columns.length)
+        assert.type(row[order], 'object', `${row[0]} has a rate`)
+      }
+    }
+    assert.match(keyFigure, /x the /)
+    assert.ok(Object.hasOwn(versions, 'librdkafka'))
+  })
+}
+
+test.run()
