@@ -11,7 +11,11 @@ import { SCENARIOS } from './scenarios/index.js'
 
 const program = new Command('bench')
   .description('Measures laneway beside the limit, a C loop on librdkafka, and beside what else there is.')
-  .action(() => void process.stdout.write(listing(SCENARIOS)))
+  .allowExcessArguments()
+  .action((_options: unknown, { args: [unknown] }: Command) => {
+    if (unknown !== undefined) program.error(`no scenario "${unknown}"\n\n${listing(SCENARIOS)}`)
+    process.stdout.write(listing(SCENARIOS))
+  })
 for (const scenario of SCENARIOS) addScenario(program, scenario)
 program.addCommand(microCommand())
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { repeatable } from './command-line.js'
 import { list, wholeNumber } from './command-options.js'
 import { gatherEntrants, PEER_NAMES } from './contestants/entrants.js'
 import { openCluster } from './harness/cluster.js'
@@ -24,9 +25,6 @@ const commonOptions = z.object({
   report: z.string().optional(),
 })
 type CommonOptions = z.output<typeof commonOptions>
-
-const LOCAL_OPTION = /^--(brokers|json|report)(=|$)/
-const LOCAL_OPTION_NAME = /^--(brokers|json|report)$/
 
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`)
 
@@ -55,7 +53,7 @@ async function run(scenario: Scenario, given: unknown): Promise<void> {
     scenario: scenario.id,
     title: scenario.title,
     question: scenario.question,
-    commandLine: commandLine(process.argv.slice(2)),
+    commandLine: repeatable(process.argv.slice(2)),
     startedAt: startedAt.toISOString(),
     seconds: (Date.now() - startedAt.getTime()) / 1000,
     machine: describeMachine(),
@@ -67,12 +65,6 @@ async function run(scenario: Scenario, given: unknown): Promise<void> {
   if (options.report !== undefined) await writeReport(options.report, report)
   process.stdout.write(formatTable(report))
   if (report.faults.length > 0) process.exitCode = 1
-}
-
-/** Repeats the measurement: where it ran and where its report went belong to this machine. */
-function commandLine(args: readonly string[]): string {
-  const kept = args.filter((arg, index) => !LOCAL_OPTION.test(arg) && !LOCAL_OPTION_NAME.test(args[index - 1] ?? ''))
-  return ['npm run bench --', ...kept].join(' ')
 }
 
 async function measure(
