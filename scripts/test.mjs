@@ -9,8 +9,8 @@
  *   npm test -- --only limits        memory, network, event loop and clean-up at scale (not in a plain `npm test`: minutes)
  *   npm test -- --only bench         the peers of the benchmarks, each consuming from a real broker (not in a plain `npm
  *                                    test`: it installs them)
- *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node (not in a plain
- *                                    `npm test`: it fetches three versions of Node)
+ *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node; pip install of the
+ *                                    Python SDK (not in a plain `npm test`: it fetches three versions of Node)
  *   npm test -- --seeds 100000       more of the simulation
  *   npm test -- --jobs 1             one test file at a time (by default 3, since most of them wait for brokers and processes)
  *   npm test -- retry                only test files whose path contains this
