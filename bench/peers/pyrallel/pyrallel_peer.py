@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 
 import confluent_kafka
@@ -84,6 +85,14 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+async def until(condition: Callable[[], bool], closed: asyncio.Task[None]) -> None:
+    """Looks again and again: handlers may end in other processes, and nobody is told of a commit."""
+    while not condition():
+        if closed.done():
+            raise RuntimeError("the consumer has ended by itself") from closed.exception()
+        await asyncio.sleep(POLL_SECONDS)
+
+
 async def run(task: Task, order: OrderingMode, engine: ExecutionMode) -> None:
     global inherited
     in_children = engine is ExecutionMode.PROCESS
@@ -100,10 +109,7 @@ async def run(task: Task, order: OrderingMode, engine: ExecutionMode) -> None:
     cpu_at_subscribe = cpu_seconds()
     await consumer.start()
     closed = asyncio.create_task(consumer.wait_closed())
-    while not progress.is_done:
-        if closed.done():
-            raise RuntimeError("the consumer has ended by itself") from closed.exception()
-        await asyncio.sleep(POLL_SECONDS)
+    await until(lambda: progress.is_done, closed)
     result = {
         "messages": progress.ended,
         "seconds": progress.last_at - subscribed_at,
@@ -120,6 +126,8 @@ async def run(task: Task, order: OrderingMode, engine: ExecutionMode) -> None:
     if ledger is not None:
         ledger.flush()
     print(json.dumps(result), flush=True)
+    # Stopping would leave what has ended and is not committed yet.
+    await until(lambda: all(partition.true_lag == 0 for partition in consumer.get_metrics().partitions), closed)
     await consumer.stop()
     await closed
     if ledger is not None:
