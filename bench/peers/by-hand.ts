@@ -4,7 +4,7 @@
  */
 import { TUNED_PROPERTIES } from '../contestants/registry.js'
 import { installKafkaJavascript } from './kafka-javascript/install.js'
-import { atDefaults, UNLIMITED_BATCHES } from './kafka-javascript.js'
+import { atDefaults, LARGE_BATCHES } from './kafka-javascript.js'
 import { nodePeer, type Way } from './node-peer.js'
 
 const byKey: Way = {
@@ -14,7 +14,7 @@ const byKey: Way = {
   concurrent: true,
   lz4: true,
   // The larger its batches, the less often it waits for the last message of one.
-  properties: { ...TUNED_PROPERTIES, ...UNLIMITED_BATCHES },
+  properties: { ...TUNED_PROPERTIES, ...LARGE_BATCHES },
   program: new URL('./by-hand/consume.js', import.meta.url),
   args: [],
 }
