@@ -27,6 +27,11 @@ def _spin(micros: int) -> None:
         pass
 
 
+def _key_number(item: WorkItem) -> int:
+    """A value begins with it."""
+    return int.from_bytes(item.payload[:4], "little")
+
+
 class Handlers:
     def __init__(self, work: Work, ledger: Ledger | None, progress: Progress) -> None:
         self._work = work
@@ -37,6 +42,8 @@ class Handlers:
         self._start(item)
         if self._work.kind == "wait":
             await asyncio.sleep(self._work.micros / 1e6)
+        elif self._work.kind == "stall" and _key_number(item) < self._work.keys:
+            await asyncio.Event().wait()
         else:
             self._compute(item)
         self._end(item)

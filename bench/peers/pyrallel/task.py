@@ -6,15 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-WORK_KINDS = ("none", "touch", "wait", "spin")
+WORK_KINDS = ("none", "touch", "wait", "spin", "stall")
 
 
 @dataclass(frozen=True)
 class Work:
     """What a handler does with its message."""
 
-    kind: Literal["none", "touch", "wait", "spin"]
+    kind: Literal["none", "touch", "wait", "spin", "stall"]
     micros: int = 0
+    # How many of the first keys are stalled.
+    keys: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in WORK_KINDS:

@@ -3,10 +3,13 @@ package laneway.bench;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -97,7 +100,20 @@ public final class Contestant implements Closeable {
         long end = spinClock.getAsLong() + task.work().micros() * 1_000;
         while (spinClock.getAsLong() < end) Thread.onSpinWait();
       }
+      case STALL -> {
+        if (keyNumber(value) < task.work().keys()) stall();
+      }
     }
+  }
+
+  /** A value begins with it. */
+  private static int keyNumber(byte[] value) {
+    return ByteBuffer.wrap(value).order(ByteOrder.LITTLE_ENDIAN).getInt(0);
+  }
+
+  /** Never ends: the harness kills the process. */
+  private static void stall() {
+    pause(TimeUnit.DAYS.toMicros(1));
   }
 
   private static long sum(byte[] bytes) {

@@ -22,13 +22,14 @@ public record Task(
     Flush flush,
     long deadlineMs) {
 
-  /** What a handler does with its message. */
-  public record Work(Kind kind, long micros) {
+  /** What a handler does with its message; {@code keys} is how many of the first keys are stalled. */
+  public record Work(Kind kind, long micros, int keys) {
     public enum Kind {
       NONE,
       TOUCH,
       WAIT,
-      SPIN
+      SPIN,
+      STALL
     }
   }
 
