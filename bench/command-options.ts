@@ -1,5 +1,5 @@
 /** How values of the command line are read. */
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 
 export function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It takes a whole number from 1.')
@@ -31,4 +31,14 @@ export function choicesOf<const T extends string>(choices: readonly T[]): (text:
       if (choice === undefined) throw new InvalidArgumentError(`It takes some of ${choices.join(',')}.`)
       return choice
     })
+}
+
+/** An option whose value is a list, which its help shows as it is typed. */
+export function listOption<T extends string | number>(
+  flags: string,
+  description: string,
+  parse: (text: string) => T[],
+  values: readonly T[],
+): Option {
+  return new Option(flags, description).argParser(parse).default([...values], values.join(','))
 }

@@ -3,7 +3,8 @@
  * a loop over bytes would measure itself. What was read is summed, so that no read can be optimised away.
  */
 export class ByteReader {
-  #words: Int32Array = new Int32Array(0)
+  #buffer: ArrayBufferLike = new ArrayBuffer(0)
+  #words = new Int32Array(this.#buffer)
   #sum = 0
 
   get sum(): number {
@@ -12,17 +13,21 @@ export class ByteReader {
 
   read(bytes: Buffer | null): void {
     if (bytes === null) return
+    const { buffer, byteOffset, length } = bytes
     // Messages of one batch mostly lie in one buffer, and making a view costs more than reading a small message.
-    if (this.#words.buffer !== bytes.buffer) this.#words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2)
+    if (this.#buffer !== buffer) {
+      this.#buffer = buffer
+      this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2)
+    }
     const words = this.#words
-    const firstWord = (bytes.byteOffset + 3) >> 2
-    const endWord = Math.max((bytes.byteOffset + bytes.length) >> 2, firstWord)
-    const head = Math.min(firstWord * 4 - bytes.byteOffset, bytes.length)
-    const tail = Math.max(endWord * 4 - bytes.byteOffset, head)
+    const firstWord = (byteOffset + 3) >> 2
+    const endWord = (byteOffset + length) >> 2
+    const head = Math.min(firstWord * 4 - byteOffset, length)
+    const tail = Math.max(endWord * 4 - byteOffset, head)
     let sum = this.#sum
     for (let i = 0; i < head; i += 1) sum = (sum + (bytes[i] ?? 0)) | 0
     for (let i = firstWord; i < endWord; i += 1) sum = (sum + (words[i] ?? 0)) | 0
-    for (let i = tail; i < bytes.length; i += 1) sum = (sum + (bytes[i] ?? 0)) | 0
+    for (let i = tail; i < length; i += 1) sum = (sum + (bytes[i] ?? 0)) | 0
     this.#sum = sum
   }
 }

@@ -1,7 +1,6 @@
 /** How near a client keeps waiting handlers to the ideal, with keys used alike and by Zipf's law. */
-import { Option } from 'commander'
 import { z } from 'zod'
-import { choicesOf, wholeNumber, wholeNumbers } from '../command-options.js'
+import { choicesOf, listOption, wholeNumber, wholeNumbers } from '../command-options.js'
 import { figure } from '../harness/report-text.js'
 import type { Case } from '../harness/rounds.js'
 import { findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
@@ -66,13 +65,9 @@ export const keyedIo = scenario({
   configure: (command) => {
     command
       .option('--messages <n>', `at most, and of at most ${IDEAL_SECONDS} s of the ideal`, wholeNumber, 200_000)
-      .option('--waits <ms>', 'of a handler', wholeNumbers, [1, 10, 100])
-      .addOption(
-        new Option('--distributions <names>', 'of keys')
-          .argParser(choicesOf(DISTRIBUTIONS))
-          .default([...DISTRIBUTIONS]),
-      )
-      .option('--concurrency <n>', 'handlers at once', wholeNumbers, [100, 1_000])
+      .addOption(listOption('--waits <ms>', 'of a handler', wholeNumbers, [1, 10, 100]))
+      .addOption(listOption('--distributions <names>', 'of keys', choicesOf(DISTRIBUTIONS), DISTRIBUTIONS))
+      .addOption(listOption('--concurrency <n>', 'handlers at once', wholeNumbers, [100, 1_000]))
       .option('--keys <n>', 'keys', wholeNumber, 1_000)
       .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
   },

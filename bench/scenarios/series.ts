@@ -1,6 +1,6 @@
 /** Throughput over a series of topics that differ in one number: whether it falls as that number grows. */
 import { z } from 'zod'
-import { wholeNumber, wholeNumbers } from '../command-options.js'
+import { listOption, wholeNumber, wholeNumbers } from '../command-options.js'
 import { toLimit, wholeRate } from '../harness/case-section.js'
 import { figure } from '../harness/report-text.js'
 import type { Case } from '../harness/rounds.js'
@@ -51,7 +51,7 @@ export function seriesScenario(series: Series): Scenario {
     configure: (command) => {
       command
         .option('--messages <n>', 'messages in each topic', wholeNumber, 1_000_000)
-        .option('--steps <n>', `numbers of ${what}`, wholeNumbers, [...steps])
+        .addOption(listOption('--steps <n>', `numbers of ${what}`, wholeNumbers, steps))
     },
     measure: async (setting) => {
       const { messages } = setting.options

@@ -2,9 +2,8 @@
  * How fast a topic is drained with a handler that does nothing: what is left is what the client costs. The limit is the
  * C loop, which reads every byte; laneway also takes part with a handler that does.
  */
-import { Option } from 'commander'
 import { z } from 'zod'
-import { choicesOf, wholeNumber, wholeNumbers } from '../command-options.js'
+import { choicesOf, listOption, wholeNumber, wholeNumbers } from '../command-options.js'
 import { toLimit, wholeRate } from '../harness/case-section.js'
 import { figure } from '../harness/report-text.js'
 import type { Case } from '../harness/rounds.js'
@@ -66,12 +65,8 @@ export const throughput = scenario({
   configure: (command) => {
     command
       .option('--messages <n>', 'messages in the topic, but no more than 1 GB of them', wholeNumber, 2_000_000)
-      .option('--sizes <bytes>', 'bytes of a value', wholeNumbers, [100, 1_000, 10_000])
-      .addOption(
-        new Option('--compression <codecs>', 'of the topic')
-          .argParser(choicesOf(COMPRESSIONS))
-          .default([...COMPRESSIONS]),
-      )
+      .addOption(listOption('--sizes <bytes>', 'bytes of a value', wholeNumbers, [100, 1_000, 10_000]))
+      .addOption(listOption('--compression <codecs>', 'of the topic', choicesOf(COMPRESSIONS), COMPRESSIONS))
       .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
       .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
       .option('--concurrency <n>', 'handlers at once, where a contestant has such a setting', wholeNumber, 256)
