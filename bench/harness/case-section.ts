@@ -1,12 +1,12 @@
 /**
- * The rounds of one case as a section of the report: a row for each contestant, with its messages/s as a ratio to a
- * yardstick and to the best peer, what it cost, and what its ledger says. Ratios are medians of those within a round.
+ * The rounds of one case as a section of the report: a chart, and a table with a row for each contestant: its messages/s as
+ * a ratio to a yardstick and to the best peer, what it cost, and what its ledger says. Ratios are medians of those within
+ * a round.
  */
-
 import { type Role, TUNED_PROPERTIES } from '../contestants/registry.js'
 import type { Run } from './contestant-run.js'
 import type { LedgerFindings } from './ledger.js'
-import type { Bar, Cell, Column, Section } from './report.js'
+import type { Bar, Cell, Chart, Column, Section } from './report.js'
 import { figure } from './report-text.js'
 import type { Case, Entry, Tally } from './rounds.js'
 import { median, spread } from './statistics.js'
@@ -127,6 +127,21 @@ function row(tally: Tally, tallies: readonly Tally[], one: Case, rate: Rate, yar
   ]
 }
 
+function chartOf({ title }: Case, tallies: readonly Tally[], rate: Rate): Chart {
+  const bars = tallies.map((tally): Bar => {
+    const { label, contestant } = tally.entry
+    return { label, role: contestant.role, value: spread(ratesOf(tally, rate)) ?? 'did not finish' }
+  })
+  return {
+    kind: 'bars',
+    name: title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
+    title: `Messages per second: ${title}`,
+    unit: 'messages/s',
+    scale: 'log',
+    groups: [{ label: '', bars }],
+  }
+}
+
 export function caseSection(one: Case, tallies: readonly Tally[], rate: Rate, yardstick: Yardstick): Section {
   const hasPeers = tallies.some(({ entry }) => entry.contestant.role === 'peer')
   const columns: Column[] = [
@@ -142,15 +157,8 @@ export function caseSection(one: Case, tallies: readonly Tally[], rate: Rate, ya
     prose: [],
     columns: columns.filter(isShown),
     rows: tallies.map((tally) => row(tally, tallies, one, rate, yardstick).filter(isShown)),
-    charts: [],
+    charts: [chartOf(one, tallies, rate)],
   }
-}
-
-export function barsOf(tallies: readonly Tally[], rate: Rate): Bar[] {
-  return tallies.map((tally) => {
-    const { label, contestant } = tally.entry
-    return { label, role: contestant.role, value: spread(ratesOf(tally, rate)) ?? 'did not finish' }
-  })
 }
 
 /** What went wrong in any run, once for each contestant. */

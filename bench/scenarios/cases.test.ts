@@ -65,6 +65,7 @@ for (const [scenario, options, titles, rows] of CASES) {
       sections.map(({ title }) => title),
       titles,
     )
+    assert.is(new Set(sections.flatMap(({ charts }) => charts.map(({ name }) => name))).size, titles.length)
     for (const section of sections) {
       assert.is(section.rows.length, rows)
       const order = section.columns.findIndex(({ title }) => title === 'messages/s')

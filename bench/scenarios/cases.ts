@@ -1,14 +1,6 @@
 /** What the scenarios that measure messages/s have in common: one case after another, and findings of all of them. */
-import {
-  barsOf,
-  caseSection,
-  faultsOfCase,
-  type Rate,
-  rawCase,
-  versionsOf,
-  type Yardstick,
-} from '../harness/case-section.js'
-import type { Findings, Section } from '../harness/report.js'
+import { caseSection, faultsOfCase, type Rate, rawCase, versionsOf, type Yardstick } from '../harness/case-section.js'
+import type { Findings } from '../harness/report.js'
 import { type Case, entriesOf, PATIENCE_SECONDS, runRounds, type Tally } from '../harness/rounds.js'
 import type { Setting } from './scenario.js'
 
@@ -57,20 +49,10 @@ const COMMON_METHOD = [
 
 export function findingsOf(setting: Setting, measured: readonly MeasuredCase[], how: Presentation): Findings {
   const { keyFigure, method, rate, yardstick } = how
-  const groups = measured.map(({ one, tallies }) => ({ label: one.title, bars: barsOf(tallies, rate) }))
-  const chart = {
-    kind: 'bars',
-    name: '',
-    title: 'Messages per second',
-    unit: 'messages/s',
-    scale: 'log',
-    groups,
-  } as const
-  const sections = measured.map(({ one, tallies }) => caseSection(one, tallies, rate, yardstick(one)))
   return {
     keyFigure,
     versions: versionsOf(measured.flatMap(({ tallies }) => tallies)),
-    sections: sections.map((section, index): Section => (index === 0 ? { ...section, charts: [chart] } : section)),
+    sections: measured.map(({ one, tallies }) => caseSection(one, tallies, rate, yardstick(one))),
     method: [...method, ...COMMON_METHOD],
     absent: setting.absent,
     faults: measured.flatMap(({ one, tallies }) => faultsOfCase(one, tallies)),
