@@ -108,6 +108,15 @@ for (const [title, program, kind, reason] of OUTCOMES) {
   })
 }
 
+for (const [title, program] of [
+  ['ends itself at the deadline', 'setTimeout(() => process.exit(1), task.deadlineMs)'],
+  ['does not even end itself', 'setInterval(() => undefined, 1000)'],
+] as const) {
+  test(`one that hangs, and ${title}, is shown as such`, async (context) => {
+    assert.is((await run(context, impostor(context, program), { kind: 'none' }, 1000)).kind, 'hung')
+  })
+}
+
 test('one that is right is not blamed', async (context) => {
   const ended = await run(context, impostor(context, 'end(pairs)'), { kind: 'none' })
   assert.is(ended.kind, 'finished', 'reason' in ended ? ended.reason : '')

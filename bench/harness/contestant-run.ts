@@ -32,7 +32,7 @@ export type Run =
   | ({ readonly kind: 'wrong'; readonly reason: string } & Finished)
   | { readonly kind: 'failed' | 'hung'; readonly reason: string }
 
-/** A contestant ends itself at the deadline; else we end it. */
+/** A contestant that hangs ends itself at the deadline, with status 1; else we end it. */
 const GRACE_MS = 5_000
 
 export async function runContestant(contestant: Contestant, order: Order): Promise<Run> {
@@ -51,8 +51,12 @@ export async function runContestant(contestant: Contestant, order: Order): Promi
     flush: 'end',
     deadlineMs,
   }
+  const startedAt = performance.now()
   const ending = await runProcess(contestant.command(task), deadlineMs + GRACE_MS)
-  if (ending.kind !== 'ended') return { kind: ending.kind, reason: ending.reason }
+  if (ending.kind !== 'ended') {
+    const endedItself = ending.kind === 'failed' && performance.now() - startedAt >= deadlineMs
+    return { kind: endedItself ? 'hung' : ending.kind, reason: ending.reason }
+  }
   const result = ending.lines.map(parseResult).findLast((line) => line !== undefined)
   if (result === undefined) return { kind: 'failed', reason: `it printed no result, but: ${ending.lines.at(-1)}` }
   if (ledger === undefined) return countedRun(result, topic)

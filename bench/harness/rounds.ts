@@ -108,6 +108,7 @@ async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 
       const fits = (messages: number): boolean => firstMessageSeconds + messages * perMessage <= PATIENCE_SECONDS
       return { entry, messages: lengths.find(fits) ?? lengths.at(-1), verification }
     }
+    // Fewer messages help who is slow, not who fails.
     if (verification.kind === 'failed') break
   }
   return { entry, messages: undefined, verification }
