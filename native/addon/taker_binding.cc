@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "addon/batch_memory.h"
 #include "addon/convert.h"
 #include "addon/environment_end.h"
 
@@ -92,17 +93,10 @@ class TakerHandle {
   }
 
   Napi::Value copy(Napi::Env env) {
-    // Not zeroed, unlike an ArrayBuffer: every byte is written below.
-    void* data = nullptr;
-    napi_value view = nullptr;
-    napi_value buffer = nullptr;
-    size_t offset = 0;
-    const bool made = napi_create_buffer(env, taker_.batch_bytes(), &data, &view) == napi_ok &&
-                      napi_get_typedarray_info(env, view, nullptr, nullptr, nullptr, &buffer, &offset) == napi_ok &&
-                      offset == 0;
-    if (made) taker_.write(static_cast<std::byte*>(data), consumer_->epoch_ms());
+    const auto buffer = memory_->allocate(env, taker_.batch_bytes());
+    if (buffer) taker_.write(buffer->data, consumer_->epoch_ms());
     consumer_->end_copy();
-    if (made) return {env, buffer};
+    if (buffer) return {env, buffer->array_buffer};
     detach();
     throw Napi::Error::New(env, "laneway: no memory for a batch of " + std::to_string(taker_.batch_bytes()) + " bytes");
   }
@@ -126,6 +120,7 @@ class TakerHandle {
   Napi::ObjectReference buffer_;
   std::byte* columns_ = nullptr;
   Taker taker_;
+  std::shared_ptr<BatchMemory> memory_ = std::make_shared<BatchMemory>();
   std::vector<Settlement> settlements_;
   bool attached_ = false;
 };

@@ -17,7 +17,8 @@ import { Executor, TURN_MS } from './executor.js'
 /** Most messages in one batch; slow synchronous handlers get fewer, down to the minimum. */
 const MAX_MESSAGES = 2048
 const MIN_MESSAGES = 16
-const MAX_BYTES = 4 * 1024 * 1024
+/** With what belongs to it, a batch fits into a block of memory that is used again (native/addon/batch_memory.h). */
+const MAX_BYTES = 768 * 1024
 
 /** A batch of which runs may not have started yet. */
 interface Work {
