@@ -8,9 +8,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from calls import call
 from certificates import Authority, Signed
 from host import listening
-from laneway_worker import FunctionServer, HostUnreachable, Tls, _contract, serve_function
+from laneway_worker import HostUnreachable, Tls, serve_function
 from laneway_worker._contract import worker_pb2 as contract
 from stage import nothing, play, worker_of
 
@@ -83,33 +84,16 @@ def test_mtls_none_or_one_of_another_authority_is_not(tmp_path: Path, authority:
         play(is_not_served(tmp_path, credentials, tls))
 
 
-async def call(server: FunctionServer, credentials: grpc.ChannelCredentials | None) -> grpc.StatusCode:
-    """Calls a function as a host does; how that ended."""
-    address = server.address
-    channel = (
-        grpc.aio.insecure_channel(address) if credentials is None else grpc.aio.secure_channel(address, credentials)
-    )
-    async with channel:
-        method: grpc.aio.UnaryUnaryMultiCallable[contract.CallRequest, contract.CallResponse] = channel.unary_unary(
-            _contract.CALL,
-            request_serializer=contract.CallRequest.SerializeToString,
-            response_deserializer=contract.CallResponse.FromString,
-        )
-        try:
-            await method(contract.CallRequest(handler="work"))
-        except grpc.aio.AioRpcError as error:
-            return error.code()
-        return grpc.StatusCode.OK
-
-
 def test_tls_of_functions(authority: Authority) -> None:
     own = authority.sign("function")
 
     async def case() -> None:
         tls = Tls(cert=own.cert, key=own.key)
         server = await serve_function({"work": nothing}, listen="127.0.0.1:0", tls=tls)
-        assert await call(server, grpc.ssl_channel_credentials(authority.cert)) == grpc.StatusCode.OK
-        assert await call(server, None) == grpc.StatusCode.UNAVAILABLE
+        assert (
+            await call(server.address, credentials=grpc.ssl_channel_credentials(authority.cert)) == grpc.StatusCode.OK
+        )
+        assert await call(server.address) == grpc.StatusCode.UNAVAILABLE
         await server.close()
 
     play(case())
@@ -122,7 +106,7 @@ def test_mtls_of_functions(authority: Authority, another: Authority) -> None:
         for signer, code in ((authority, grpc.StatusCode.OK), (another, grpc.StatusCode.UNAVAILABLE)):
             host = signer.sign("host")
             credentials = grpc.ssl_channel_credentials(authority.cert, host.key, host.cert)
-            assert await call(server, credentials) == code
+            assert await call(server.address, credentials=credentials) == code
         await server.close()
 
     play(case())
