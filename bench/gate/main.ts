@@ -72,15 +72,25 @@ async function measure(
 }
 
 async function update(baselines: Baselines, outcome: GateOutcome, reason: string): Promise<void> {
-  const { cpu, cores, system, node } = describeMachine()
   const occasion = {
     date: new Date().toISOString(),
     commit: commitOf(dirname(BASELINES)),
     reason,
-    machine: `${cpu}, ${cores} cores, ${system}, Node ${node}`,
+    machine: thisMachine(),
   }
   await writeBaselines(BASELINES, updated(baselines, measuredRatios(outcome.verdicts), occasion))
   process.stdout.write('docs/bench_baselines.json is written\n')
+}
+
+function thisMachine(): string {
+  const { cpu, cores, system, node } = describeMachine()
+  return `${cpu}, ${cores} cores, ${system}, Node ${node}`
+}
+
+/** Ratios differ between machines, by their cores above all. */
+function warnOfAnotherMachine({ history }: Baselines): void {
+  const measuredOn = history.at(-1)?.machine ?? thisMachine()
+  if (measuredOn !== thisMachine()) say(`the baselines are of another machine: ${measuredOn}; this is ${thisMachine()}`)
 }
 
 /** "-dirty" where there are changes that are not committed. */
@@ -101,6 +111,7 @@ async function gate(options: GateOptions): Promise<void> {
   if (reason && !updateBaseline) throw new Error('--reason belongs to --update-baseline')
   if (plant) process.env[PLANT_VARIABLE] = String(plant / 100)
   const baselines = await readBaselines(BASELINES)
+  warnOfAnotherMachine(baselines)
   const effort = updateBaseline ? { ...EFFORT, least: EFFORT.most } : EFFORT
   const startedAt = performance.now()
   const outcome = await measure(options, baselines.cases, effort)
