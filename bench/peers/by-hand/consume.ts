@@ -11,8 +11,8 @@ import { loadKafkaJavascript, promisifiedConsumer, versionsOf } from '../kafka-j
 import { handleByKey } from './key-chains.js'
 import { Semaphore } from './semaphore.js'
 
-/** Batches at once; a partition has one at most. */
-const PARTITIONS_AT_ONCE = 64
+/** As many as the benchmarks' topics have by default; the client holds more messages in memory, the larger this is. */
+const PARTITIONS_AT_ONCE = 4
 
 const run = new Run()
 const folder = process.argv[3] ?? ''
