@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert'
 import { v1 } from '../../../ts/contracts/worker-contract.js'
 import type { Case } from '../conformance.js'
+import { hostTimeMs } from '../scripted-host.js'
 
 const { Status } = v1
 /** Of no lease that a script gives. */
@@ -142,12 +143,18 @@ export const cancelling: readonly Case[] = [
     },
   },
   {
-    title: 'a host that answers no heartbeat is lost, whatever else it says',
+    title:
+      'a host that answers no new heartbeat is lost, whatever else it says, and however late it answers an old one',
     async play(scene) {
       const { host, session } = await scene.open({ heartbeatIntervalMs: 50, heartbeatTimeoutMs: 500 })
       const [[lease] = []] = session.lease([[{ orders: { hangUntilCancelled: true } }]])
       session.isAnswering = false
-      const talking = setInterval(() => session.cancel([UNKNOWN_LEASE]), 50)
+      const { sentAtMs } = await session.hello()
+      const late = { sentAtMs: sentAtMs ?? 0, hostTimeMs: hostTimeMs() }
+      const talking = setInterval(() => {
+        session.cancel([UNKNOWN_LEASE])
+        session.send({ heartbeatReply: late })
+      }, 50)
       try {
         await scene.event('cancelled', lease)
         await host.welcomed()
