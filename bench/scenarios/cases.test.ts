@@ -1,47 +1,15 @@
 /** The scenarios that measure messages/s, each once over a few messages on the mock cluster: what they say is whole. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { suite } from 'uvu'
+import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { OWN_CONTESTANTS } from '../contestants/entrants.js'
-import { type Cluster, mockCluster } from '../harness/cluster.js'
-import type { Findings } from '../harness/report.js'
-import { Topics } from '../harness/topics.js'
 import { keyedCpu } from './keyed-cpu.js'
 import { keyedIo } from './keyed-io.js'
 import { manyKeys } from './many-keys.js'
 import { manyPartitions } from './many-partitions.js'
+import { measureOnMock } from './on-mock.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput.js'
 
-interface Context {
-  folder: string
-  cluster: Cluster
-}
-
-const test = suite<Context>('a scenario')
-
-test.before(async (context) => {
-  context.folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
-  context.cluster = mockCluster()
-})
-
-test.after(async ({ cluster, folder }) => {
-  await cluster[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
-
-async function measured({ cluster, folder }: Context, scenario: Scenario, options: unknown): Promise<Findings> {
-  const say = (): void => undefined
-  await using topics = new Topics(cluster, folder, say)
-  const contestants = OWN_CONTESTANTS.filter(({ id }) =>
-    ['c-loop-batch', 'laneway-key', 'laneway-unordered'].includes(id),
-  )
-  const setting = { cluster, topics, contestants, absent: [], runs: 1, deadlineMs: 60_000, folder, options, say }
-  return scenario.measure(setting)
-}
-
+const CONTESTANTS = ['c-loop-batch', 'laneway-key', 'laneway-unordered']
 const SMALL = { messages: 300, keys: 20, partitions: 2, concurrency: 10 }
 
 const CASES: readonly (readonly [scenario: Scenario, options: object, titles: readonly string[], rows: number])[] = [
@@ -58,8 +26,8 @@ const CASES: readonly (readonly [scenario: Scenario, options: object, titles: re
 ]
 
 for (const [scenario, options, titles, rows] of CASES) {
-  test(`${scenario.id} measures every case and every contestant, and finds nothing wrong`, async (context) => {
-    const { faults, sections, keyFigure, versions } = await measured(context, scenario, options)
+  test(`${scenario.id} measures every case and every contestant, and finds nothing wrong`, async () => {
+    const { faults, sections, keyFigure, versions } = await measureOnMock(scenario, CONTESTANTS, options)
     assert.equal(faults, [])
     assert.equal(
       sections.map(({ title }) => title),
