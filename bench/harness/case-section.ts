@@ -10,6 +10,7 @@ import type { Bar, Cell, Chart, Column, Section } from './report.js'
 import { figure } from './report-text.js'
 import type { Case, Entry, Tally } from './rounds.js'
 import { median, spread } from './statistics.js'
+import { Versions } from './versions.js'
 
 type Ended = Extract<Run, { readonly kind: 'finished' | 'wrong' }>
 
@@ -171,12 +172,9 @@ export function faultsOfCase(one: Case, tallies: readonly Tally[]): string[] {
 
 /** Of all that ended. */
 export function versionsOf(tallies: readonly Tally[]): Record<string, string> {
-  const results = tallies.flatMap((tally) => runsOf(tally).flatMap((run) => ('result' in run ? [run.result] : [])))
-  const versions = new Map<string, Set<string>>()
-  for (const [name, version] of results.flatMap((result) => Object.entries(result.versions))) {
-    versions.set(name, (versions.get(name) ?? new Set()).add(version))
-  }
-  return Object.fromEntries([...versions].map(([name, all]) => [name, [...all].join(' and ')]))
+  const versions = new Versions()
+  for (const run of tallies.flatMap(runsOf)) if ('result' in run) versions.add(run.result)
+  return versions.all()
 }
 
 /** Every run as it was measured, for the report's raw figures. */

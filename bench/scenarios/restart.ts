@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { addon } from '../../ts/native.js'
 import { wholeNumber } from '../command-options.js'
 import { ableTo, type Contestant } from '../contestants/registry.js'
 import { Attempts } from '../harness/attempts.js'
@@ -70,7 +71,7 @@ async function measure(setting: Setting<RestartOptions>): Promise<Findings> {
   }
   return {
     keyFigure: keyFigureOf(tallies),
-    versions: {},
+    versions: { librdkafka: addon.versions().librdkafka },
     sections: [restartSection(tallies, runs)],
     method: [
       `${figure(messages)} messages of ${figure(keys)} keys in one partition; handlers of ${figure(stalledKeys)} keys never ` +
