@@ -9,6 +9,7 @@ import io.confluent.parallelconsumer.ParallelConsumerOptions.CommitMode;
 import io.confluent.parallelconsumer.ParallelConsumerOptions.ProcessingOrder;
 import io.confluent.parallelconsumer.ParallelStreamProcessor;
 import java.lang.management.ManagementFactory;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import laneway.bench.Contestant;
@@ -65,12 +66,11 @@ public final class ParallelConsumerPeer {
   }
 
   private static KafkaConsumer<byte[], byte[]> consumer(Task task) {
-    Map<String, Object> properties =
-        Map.of(
-            BOOTSTRAP_SERVERS_CONFIG, task.brokers(),
-            GROUP_ID_CONFIG, task.group(),
-            AUTO_OFFSET_RESET_CONFIG, "earliest",
-            ENABLE_AUTO_COMMIT_CONFIG, false);
+    var properties = new HashMap<String, Object>(task.clientProperties());
+    properties.put(BOOTSTRAP_SERVERS_CONFIG, task.brokers());
+    properties.put(GROUP_ID_CONFIG, task.group());
+    properties.put(AUTO_OFFSET_RESET_CONFIG, "earliest");
+    properties.put(ENABLE_AUTO_COMMIT_CONFIG, false);
     return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
   }
 }

@@ -43,14 +43,13 @@ public final class KPipePeer {
 
   private static Properties properties(Task task) {
     var properties = new Properties();
-    properties.putAll(
-        Map.of(
-            BOOTSTRAP_SERVERS_CONFIG, task.brokers(),
-            GROUP_ID_CONFIG, task.group(),
-            AUTO_OFFSET_RESET_CONFIG, "earliest",
-            ENABLE_AUTO_COMMIT_CONFIG, "false",
-            KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class.getName(),
-            VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class.getName()));
+    properties.putAll(task.clientProperties());
+    properties.put(BOOTSTRAP_SERVERS_CONFIG, task.brokers());
+    properties.put(GROUP_ID_CONFIG, task.group());
+    properties.put(AUTO_OFFSET_RESET_CONFIG, "earliest");
+    properties.put(ENABLE_AUTO_COMMIT_CONFIG, "false");
+    properties.put(KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class.getName());
+    properties.put(VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class.getName());
     return properties;
   }
 }

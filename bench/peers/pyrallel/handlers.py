@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from ledger import Ledger
+from ledger import MESSAGE, Ledger
 from progress import Progress
 from pyrallel_consumer.dto import WorkItem
 from task import Work
@@ -27,11 +27,6 @@ def _spin(micros: int) -> None:
         pass
 
 
-def _key_number(item: WorkItem) -> int:
-    """A value begins with it."""
-    return int.from_bytes(item.payload[:4], "little")
-
-
 class Handlers:
     def __init__(self, work: Work, ledger: Ledger | None, progress: Progress) -> None:
         self._work = work
@@ -42,8 +37,8 @@ class Handlers:
         self._start(item)
         if self._work.kind == "wait":
             await asyncio.sleep(self._work.micros / 1e6)
-        elif self._work.kind == "stall" and _key_number(item) < self._work.keys:
-            await asyncio.Event().wait()
+        elif self._work.kind == "stall":
+            await self._stall(item)
         else:
             self._compute(item)
         self._end(item)
@@ -55,6 +50,11 @@ class Handlers:
         else:
             self._compute(item)
         self._end(item)
+
+    async def _stall(self, item: WorkItem) -> None:
+        key, _sequence = MESSAGE.unpack_from(item.payload)
+        if key < self._work.keys:
+            await asyncio.Event().wait()
 
     def _compute(self, item: WorkItem) -> None:
         if self._work.kind == "touch":

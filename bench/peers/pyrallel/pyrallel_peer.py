@@ -65,6 +65,8 @@ def configured(task: Task, order: OrderingMode, engine: ExecutionMode) -> KafkaC
     else:
         # One setting bounds the handlers at once and the messages in memory.
         execution.max_in_flight = task.concurrency
+        # By default it gives up a handler after 30 s, and starts it again.
+        execution.async_config.task_timeout_ms = int(task.deadline_seconds * 1000)
     return config
 
 

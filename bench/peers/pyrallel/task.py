@@ -15,7 +15,7 @@ class Work:
 
     kind: Literal["none", "touch", "wait", "spin", "stall"]
     micros: int = 0
-    # How many of the first keys are stalled.
+    # Handlers for messages of the first of them never end.
     keys: int = 0
 
     def __post_init__(self) -> None:

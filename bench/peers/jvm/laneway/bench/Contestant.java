@@ -3,13 +3,10 @@ package laneway.bench;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -22,6 +19,7 @@ import java.util.function.LongSupplier;
  */
 public final class Contestant implements Closeable {
   private static final JsonMapper JSON = new JsonMapper();
+  private static final long FOR_EVER_MICROS = Long.MAX_VALUE;
 
   private final Task task;
   private final LongSupplier spinClock;
@@ -101,19 +99,9 @@ public final class Contestant implements Closeable {
         while (spinClock.getAsLong() < end) Thread.onSpinWait();
       }
       case STALL -> {
-        if (keyNumber(value) < task.work().keys()) stall();
+        if (Message.key(value) < task.work().keys()) pause(FOR_EVER_MICROS);
       }
     }
-  }
-
-  /** A value begins with it. */
-  private static int keyNumber(byte[] value) {
-    return ByteBuffer.wrap(value).order(ByteOrder.LITTLE_ENDIAN).getInt(0);
-  }
-
-  /** Never ends: the harness kills the process. */
-  private static void stall() {
-    pause(TimeUnit.DAYS.toMicros(1));
   }
 
   private static long sum(byte[] bytes) {

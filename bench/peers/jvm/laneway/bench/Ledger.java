@@ -37,9 +37,8 @@ final class Ledger implements Closeable {
   }
 
   private void write(byte[] value, int ended) {
-    var message = ByteBuffer.wrap(value).order(ByteOrder.LITTLE_ENDIAN);
-    int key = message.getInt(0);
-    int sequence = message.getInt(Integer.BYTES);
+    int key = Message.key(value);
+    int sequence = Message.sequence(value);
     synchronized (this) {
       var now = Instant.now();
       buffer.putInt(key).putInt(sequence << 1 | ended);
