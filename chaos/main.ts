@@ -74,7 +74,7 @@ async function chaos(options: ChaosOptions): Promise<void> {
   }
   const availability = await brokerAvailability()
   if (!availability.available) throw new Error(`no broker: ${availability.reason}`)
-  const folder = join(sourceFile('package.json'), '..', 'build', 'chaos', String(options.seed))
+  const folder = join(sourceFile('package.json'), '..', 'build', 'chaos', `${options.seed}-${options.engine}`)
   await rm(folder, { recursive: true, force: true })
   const startedAt = new Date().toISOString()
   const begin = performance.now()
