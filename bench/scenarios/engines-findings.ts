@@ -26,14 +26,14 @@ export function enginesFindings(outcome: EnginesOutcome, plan: EnginesPlan): Omi
   const measured = WORKS.filter((work) => plan.works.includes(work))
   return {
     keyFigure: keyFigureOf(rows, secondThread),
-    sections: measured.map((work) => sectionOf(work, rows, plan)),
+    sections: [sectionOf(measured, rows, plan)],
     method: [
       'Messages/s and CPU are of draining a topic, without the first tenth, in which workers start. Latency is from the ' +
         `time at which a message was due, at ${figure(plan.perSecond)} messages/s, to the start of its handler; what is ` +
         'added is the difference to inline. Ratios and differences are medians of those within a round. Every engine runs ' +
         'in a process of its own. A drain before the first round, and every run at a steady rate, was checked for losses ' +
         'and for the order of keys.',
-      'Messages of 100 B, 10,000 keys, 4 partitions. A drain with work has a share of the messages: a twentieth with ' +
+      'Messages of 100 B, 10,000 keys, 4 partitions. A drain with work has a share of the messages: a tenth with ' +
         `${WORK_LABELS.spin}, a quarter with ${WORK_LABELS.wait}.`,
     ],
     faults: rows.flatMap(({ engine, work, trouble }) =>
@@ -53,12 +53,13 @@ function keyFigureOf(rows: readonly EngineRow[], secondThread: number | undefine
   return `${scaling} Without work one has ${figure(threads.timesInline)} of the throughput of inline.`
 }
 
-function sectionOf(work: Work, rows: readonly EngineRow[], plan: EnginesPlan): Section {
-  const measured = rows.filter((row) => row.work === work)
+function sectionOf(works: readonly Work[], rows: readonly EngineRow[], plan: EnginesPlan): Section {
+  const rowsWith = (work: Work): EngineRow[] => rows.filter((row) => row.work === work)
   return {
-    title: WORK_LABELS[work],
+    title: 'Each engine beside inline',
     prose: [],
     columns: [
+      { title: 'handler' },
       { title: 'engine' },
       { title: 'speed', unit: 'messages/s' },
       { title: 'to inline', unit: 'x' },
@@ -71,14 +72,15 @@ function sectionOf(work: Work, rows: readonly EngineRow[], plan: EnginesPlan): S
       { title: 'both to inline', unit: 'x' },
       { title: 'runs' },
     ],
-    rows: measured.map((row) => cells(row, plan.runs)),
-    charts: [chartOf(work, measured)],
+    rows: works.flatMap(rowsWith).map((row) => cells(row, plan.runs)),
+    charts: works.map((work) => chartOf(work, rowsWith(work))),
   }
 }
 
-function cells({ engine, runs, ...row }: EngineRow, rounds: number): Cell[] {
+function cells({ engine, work, runs, ...row }: EngineRow, rounds: number): Cell[] {
   const spreadOf = (of: (run: EngineRun) => number): Cell => spread(runs.map(of)) ?? null
   return [
+    WORK_LABELS[work],
     ENGINE_LABELS[engine],
     spreadOf((run) => run.messagesPerSecond),
     row.timesInline ?? null,
