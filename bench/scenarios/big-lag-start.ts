@@ -13,14 +13,12 @@ import type { BarChart, BarGroup, Findings, LineChart, Section } from '../harnes
 import { figure } from '../harness/report-text.js'
 import { balancedOrder, median, spread } from '../harness/statistics.js'
 import { Versions } from '../harness/versions.js'
+import { addLoadOptions, loadOptions } from './load-options.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
   messages: z.number(),
-  size: z.number(),
-  keys: z.number(),
-  partitions: z.number(),
-  concurrency: z.number(),
+  ...loadOptions,
 })
 type BigLagOptions = z.output<typeof options>
 
@@ -197,12 +195,9 @@ export const bigLagStart = scenario({
   hasPeers: true,
   runs: 3,
   options,
-  configure: (command) =>
-    command
-      .option('--messages <n>', 'messages of the backlog', wholeNumber, 2_000_000)
-      .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
-      .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
-      .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
-      .option('--concurrency <n>', 'handlers at once, where a contestant has such a setting', wholeNumber, 100),
+  configure: (command) => {
+    command.option('--messages <n>', 'messages of the backlog', wholeNumber, 2_000_000)
+    addLoadOptions(command)
+  },
   measure,
 })

@@ -22,15 +22,13 @@ import {
   spread,
 } from '../harness/statistics.js'
 import { Versions } from '../harness/versions.js'
+import { addLoadOptions, loadOptions } from './load-options.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
   messages: z.number(),
   seconds: z.number(),
-  size: z.number(),
-  keys: z.number(),
-  partitions: z.number(),
-  concurrency: z.number(),
+  ...loadOptions,
 })
 type LatencyOptions = z.output<typeof options>
 
@@ -237,13 +235,11 @@ export const latency = scenario({
   hasPeers: true,
   runs: 3,
   options,
-  configure: (command) =>
+  configure: (command) => {
     command
       .option('--messages <n>', 'to measure a capacity with', wholeNumber, 200_000)
       .option('--seconds <n>', 'at each rate', wholeNumber, 5)
-      .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
-      .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
-      .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
-      .option('--concurrency <n>', 'handlers at once, where a contestant has such a setting', wholeNumber, 100),
+    addLoadOptions(command)
+  },
   measure: (setting) => new Experiment(setting).findings(),
 })

@@ -14,15 +14,13 @@ import type { Findings, LineChart, Section } from '../harness/report.js'
 import { figure } from '../harness/report-text.js'
 import { median, percentiles } from '../harness/statistics.js'
 import { Versions } from '../harness/versions.js'
+import { addLoadOptions, loadOptions } from './load-options.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
   minutes: z.number(),
   perSecond: z.number(),
-  size: z.number(),
-  keys: z.number(),
-  partitions: z.number(),
-  concurrency: z.number(),
+  ...loadOptions,
 })
 type SoakOptions = z.output<typeof options>
 
@@ -233,13 +231,11 @@ export const soak = scenario({
   hasPeers: true,
   runs: 1,
   options,
-  configure: (command) =>
+  configure: (command) => {
     command
       .option('--minutes <n>', 'for each contestant', positiveNumber, 60)
       .option('--per-second <n>', 'messages/s that fall due', wholeNumber, 2_000)
-      .option('--size <bytes>', 'bytes of a value', wholeNumber, 100)
-      .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
-      .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
-      .option('--concurrency <n>', 'handlers at once, where a contestant has such a setting', wholeNumber, 100),
+    addLoadOptions(command)
+  },
   measure,
 })

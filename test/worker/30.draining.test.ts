@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { v1 } from '../../ts/contracts/worker-contract.js'
 import type { Message } from '../../ts/ports/engine.js'
 import type { WorkerHandler } from '../../ts/worker/attempt.js'
-import { Moment, Stage } from './stage.js'
+import { Moment, Stage, untilTold } from './stage.js'
 
 const { Status } = v1
 /** Longer than any test takes. */
@@ -30,11 +30,10 @@ test('a drain waits for what runs, gives back the rest, and run() resolves', asy
   await using stage = await Stage.open()
   const started = new Moment()
   const mayEnd = new Moment()
-  const obey: Obey = async () => {
-    started.comes()
-    await mayEnd.came
-  }
-  const { worker, ending, session } = await stage.connected({ handlers: { obey }, concurrency: 1 })
+  const { worker, ending, session } = await stage.connected({
+    handlers: { obey: untilTold(started, mayEnd) },
+    concurrency: 1,
+  })
   const [[first, second] = []] = session.lease([[{}, {}]])
   await started.came
   const drained = worker.drain()
@@ -79,11 +78,10 @@ test('a handler that does not end is left: run() resolves, and says that its mes
   await using stage = await Stage.open()
   const started = new Moment()
   const mayEnd = new Moment()
-  const obey: Obey = async () => {
-    started.comes()
-    await mayEnd.came
-  }
-  const { worker, ending, session } = await stage.connected({ handlers: { obey }, drainTimeout: 0 })
+  const { worker, ending, session } = await stage.connected({
+    handlers: { obey: untilTold(started, mayEnd) },
+    drainTimeout: 0,
+  })
   session.lease([[{}]])
   await started.came
   await worker.drain()

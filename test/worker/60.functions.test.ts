@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { functionService, v1 } from '../../ts/contracts/worker-contract.js'
 import { Authority } from '../engines/certificates.js'
-import { Moment } from './stage.js'
+import { Moment, untilTold } from './stage.js'
 
 const { Status } = v1
 /** Longer than any test takes. */
@@ -111,10 +111,7 @@ test('the end of a call’s time is its handler’s', async () => {
 test('above its concurrency calls are refused, and again taken when one has ended', async () => {
   const started = new Moment()
   const mayEnd = new Moment()
-  const obey = async () => {
-    started.comes()
-    await mayEnd.came
-  }
+  const obey = untilTold(started, mayEnd)
   await using server = await serve({ handlers: { obey }, concurrency: 1 })
   const first = call(server.address)
   await started.came
@@ -127,10 +124,7 @@ test('above its concurrency calls are refused, and again taken when one has ende
 test('close() lets calls end', async () => {
   const started = new Moment()
   const mayEnd = new Moment()
-  const obey = async () => {
-    started.comes()
-    await mayEnd.came
-  }
+  const obey = untilTold(started, mayEnd)
   const server = await serve({ handlers: { obey } })
   const running = call(server.address)
   await started.came

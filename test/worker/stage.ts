@@ -91,3 +91,11 @@ export class Moment {
     this.comes = resolve
   })
 }
+
+/** A handler that runs until it is told to end, whatever its signal says. */
+export function untilTold(started: Moment, mayEnd: Moment): () => Promise<void> {
+  return async () => {
+    started.comes()
+    await mayEnd.came
+  }
+}

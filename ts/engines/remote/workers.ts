@@ -14,6 +14,7 @@ import { Outcome } from '../../native.js'
 import { outgoing } from '../../outgoing.js'
 import type { EngineHost, StopMode } from '../../ports/engine.js'
 import { type Place, Settler } from '../settler.js'
+import { Alarm } from './alarm.js'
 import { Expiry } from './expiry.js'
 import { HeldRun } from './held-run.js'
 import type { WorkerLimits } from './limits.js'
@@ -22,7 +23,6 @@ import { TimeOuts } from './time-outs.js'
 
 /** One frame holds so many bytes of messages, and one message at least. */
 const FRAME_BYTES = 1024 * 1024
-const MAX_TIMER_MS = 2 ** 31 - 1
 const { STATUS_COMPLETED, STATUS_RELEASED } = v1.Status
 
 export class Workers implements SessionOwner {
@@ -35,7 +35,7 @@ export class Workers implements SessionOwner {
   /** All that is leased. */
   readonly #runs = new Set<HeldRun>()
   /** Leases of workers that are lost, until nobody can run them any more. */
-  readonly #lost = new Map<HeldRun, NodeJS.Timeout>()
+  readonly #lost = new Map<HeldRun, Alarm>()
   readonly #attempts: TimeOuts<HeldRun>
   /** Cancelled attempts, whose handlers have not ended. */
   readonly #overdue: TimeOuts<HeldRun>
@@ -155,7 +155,7 @@ export class Workers implements SessionOwner {
     this.#overdue.clear()
     this.#silences.clear()
     this.#hellos.clear()
-    for (const timer of this.#lost.values()) clearTimeout(timer)
+    for (const alarm of this.#lost.values()) alarm.stop()
     const ending: Ending = { code: 'UNAVAILABLE', message: 'the consumer is closed' }
     for (const session of this.#sessions) session.end(session.runs.size === 0 ? undefined : ending)
     this.#runs.clear()
@@ -346,15 +346,7 @@ export class Workers implements SessionOwner {
   /** Until the worker, of which nothing is known, can run none of it any more. */
   #awaitEnd(run: HeldRun, reason: string): void {
     const endsAtMs = Math.min(run.endsAtMs, run.session.stopsAtMs)
-    const leftMs = Math.ceil(endsAtMs - hostTimeMs())
-    const timer = setTimeout(
-      () => {
-        if (hostTimeMs() < endsAtMs) this.#awaitEnd(run, reason)
-        else this.#giveBack(run, reason)
-      },
-      Math.min(Math.max(leftMs, 0), MAX_TIMER_MS),
-    )
-    this.#lost.set(run, timer.unref())
+    this.#lost.set(run, new Alarm(hostTimeMs, endsAtMs, () => this.#giveBack(run, reason)))
   }
 
   /** Why the head of a lost worker's run has failed; undefined where it is only given back. */
@@ -365,9 +357,9 @@ export class Workers implements SessionOwner {
   }
 
   #giveBack(run: HeldRun, reason: string): void {
-    const timer = this.#lost.get(run)
-    if (timer === undefined) return
-    clearTimeout(timer)
+    const alarm = this.#lost.get(run)
+    if (alarm === undefined) return
+    alarm.stop()
     this.#lost.delete(run)
     const error = this.#lossOf(run, `worker ${run.session.name} was lost: ${reason}`)
     this.#guarded(() => {
