@@ -12,7 +12,8 @@
  *   npm test -- --only packaging     npm pack, install without a compiler, run on each supported Node; pip install of the
  *                                    Python SDK (not in a plain `npm test`: it fetches three versions of Node)
  *   npm test -- --seeds 100000       more of the simulation
- *   npm test -- --jobs 1             one test file at a time (by default 3, since most of them wait for brokers and processes)
+ *   npm test -- --jobs 1             one test file at a time, with all that it prints (by default 3 at once, since most of them
+ *                                    wait for brokers and processes; then a file's output is shown if something in it failed)
  *   npm test -- retry                only test files whose path contains this
  */
 import { existsSync } from 'node:fs'

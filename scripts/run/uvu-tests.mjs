@@ -36,7 +36,17 @@ export async function runUvuFile(file, { base, deadlineMs, env = {}, atOnce = fa
   const launched = launch(process.execPath, ['--enable-source-maps', '--import', PRELOAD, file], env)
   const options = { deadlineMs, env: launched.env, quiet: atOnce }
   const { status, output } = await show(launched.command, launched.args, options)
-  if (atOnce) process.stdout.write(name + output)
+  const count = countOf(status, output)
+  if (atOnce && count.failed + count.skipped > 0) process.stdout.write(name + output)
+  return count
+}
+
+/**
+ * @param {number} status
+ * @param {string} output
+ * @returns {Count}
+ */
+function countOf(status, output) {
   const summary = output.match(/^\s*Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/m)
   if (!summary) return { passed: 0, failed: 1, skipped: 0 }
   const [total = 0, passed = 0, skipped = 0] = summary.slice(1).map(Number)
