@@ -274,6 +274,17 @@ breaks('losses explained', 'a partition is lost, and nothing had silenced its me
   }),
 )
 
+const timedOut = (story: Story) =>
+  finish(story.timedOut(3_020, 'one', 3_005).revoked(3_030, 'one', 'lost').assigned(3_040, 'one', 2), 'one', 3_050, {
+    epoch: 2,
+  })
+holds('a member has no answer for a session, the last part of it because it is cut off', () =>
+  timedOut(begun().fault('cut', 'one', 2_000, 3_010)),
+)
+breaks('losses explained', 'a member has no answer for a session, and nothing had disturbed it', () =>
+  timedOut(begun()),
+)
+
 const refusedCommit = (story: Story) =>
   finish(story.warned(15, 'one', 'MEMBERSHIP_LOST').revoked(15, 'one', 'lost').assigned(16, 'one', 2), 'one', 20, {
     epoch: 2,

@@ -109,7 +109,17 @@ export class Fences {
 
   /** Whether the group had reason to go on without the member when it told it so. */
   isExplainedLoss(epoch: Epoch): boolean {
-    return this.#wasSilent(epoch.member, epoch.endedAt) || this.#hadStaleCommit(epoch)
+    return this.#wasSilent(epoch.member, epoch.endedAt) || this.#gaveSessionUp(epoch) || this.#hadStaleCommit(epoch)
+  }
+
+  /**
+   * A member gives its session up by itself where the group has not answered for so long. On a busy machine the answers before a
+   * disturbance are late too, so that the disturbance may be the smaller part of the silence; without one it is a defect.
+   */
+  #gaveSessionUp({ member, endedAt }: Epoch): boolean {
+    const silences = this.#ownership.lives.get(member)?.silences ?? []
+    const led = silences.find(({ to }) => Math.abs(to - endedAt) < this.#timing.eventMs * US_PER_MS)
+    return led !== undefined && this.#ownership.disturbances(member, led).length > 0
   }
 
   /**

@@ -82,6 +82,8 @@ const event = z.discriminatedUnion('event', [
     kafkaError: z.string().optional(),
     message: z.string(),
   }),
+  /** librdkafka has given its session up: so long the group had not answered. */
+  z.object({ event: z.literal('session-timed-out'), ...moment, silentMs: z.number() }),
   /** close() was called; handlers may end until the deadline. */
   z.object({
     event: z.literal('closing'),

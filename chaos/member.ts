@@ -126,7 +126,13 @@ function engineWithWorkers({ engine, member, ledger, seed }: MemberOrder): Engin
   }
 }
 
-function makeConsumer(order: MemberOrder, engine: Engine): ParallelConsumer {
+/** librdkafka tells of it in its log alone. */
+function recordSessionTimeout(message: string, ledger: LedgerWriter): void {
+  const silentMs = message.match(/^SESSTMOUT: .* after (\d+) ms without a successful response/)?.[1]
+  if (silentMs !== undefined) ledger.write({ event: 'session-timed-out', silentMs: Number(silentMs) })
+}
+
+function makeConsumer(order: MemberOrder, engine: Engine, ledger: LedgerWriter): ParallelConsumer {
   return new ParallelConsumer({
     kafka: {
       ...PROTOCOLS[order.protocol],
@@ -151,7 +157,10 @@ function makeConsumer(order: MemberOrder, engine: Engine): ParallelConsumer {
       debug: () => undefined,
       info: (message) => log('info', message),
       // Every planned failure would be one.
-      warn: (message, fields) => (fields?.['attempt'] === undefined ? log('warn', message) : undefined),
+      warn: (message, fields) => {
+        recordSessionTimeout(message, ledger)
+        if (fields?.['attempt'] === undefined) log('warn', message)
+      },
       error: (message, fields) => log('error', `${message} ${String(fields?.['error'] ?? '')}`),
     },
     engine,
@@ -180,7 +189,7 @@ async function main(): Promise<number> {
   ledger.write({ event: 'opened', member: order.member, pid: process.pid })
   const watched = new EpochEngine(() => consumer.stats())
   const engine = engineWithWorkers(order)
-  const consumer = makeConsumer(order, engine ?? watched)
+  const consumer = makeConsumer(order, engine ?? watched, ledger)
   const handlers = new Handlers(ledger, watched, order.seed)
   recordEvents(ledger)
   closeOnSignal(consumer, ledger)

@@ -8,6 +8,8 @@
  */
 import type { EventOf, FaultKind, Ledger } from './ledger.js'
 
+const US_PER_MS = 1000
+
 export interface Span {
   readonly from: number
   readonly to: number
@@ -38,6 +40,8 @@ export interface Life {
   /** Times in which it could not hear from its group. */
   readonly disturbances: Span[]
   readonly warnings: EventOf<'warning'>[]
+  /** Times without an answer from its group, after which it gave its session up. */
+  readonly silences: Span[]
 }
 
 /** A delay is none: it is far below every timeout, and must excuse nothing. */
@@ -58,6 +62,7 @@ function newLife(): Life {
     ended: undefined,
     disturbances: [],
     warnings: [],
+    silences: [],
   }
 }
 
@@ -142,6 +147,9 @@ export class Ownership {
           break
         case 'warning':
           life.warnings.push(event)
+          break
+        case 'session-timed-out':
+          life.silences.push({ from: event.mono - event.silentMs * US_PER_MS, to: event.mono })
       }
     }
   }

@@ -71,6 +71,10 @@ export class Story {
     return this.#write(member, at, { event: 'warning', code, message: code })
   }
 
+  timedOut(at: number, member: string, silentMs: number): this {
+    return this.#write(member, at, { event: 'session-timed-out', silentMs })
+  }
+
   /** Asked to close, and gone with this exit code. */
   closed(at: number, member: string, { mode = 'drain', exitedAt = at + 1, code = 0 }: Closing = {}): this {
     this.#write(member, at, { event: 'closing', mode, deadlineMs: 2_500 })
