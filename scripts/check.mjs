@@ -12,6 +12,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { checkGo } from './run/go.mjs'
+import { inParallel } from './run/in-parallel.mjs'
 import { show } from './run/show.mjs'
 import { asOne, Tally } from './run/tally.mjs'
 import { capture, jobs } from './setup/command.mjs'
@@ -103,18 +104,13 @@ async function clangTidy() {
   if (!isInstalled('clang-tidy')) return false
   /** @type {{ file: string }[]} */
   const commands = JSON.parse(readFileSync(join(buildDir, 'compile_commands.json'), 'utf8'))
-  const waiting = commands.map(({ file }) => file).filter((file) => /\/native\/(?!test\/).*\.cc$/.test(file))
+  const files = commands.map(({ file }) => file).filter((file) => /\/native\/(?!test\/).*\.cc$/.test(file))
   // The commands are those of the compiler that builds; where that is GCC, Clang does not know all of its options.
   const options = ['-p', buildDir, '--quiet', '--extra-arg=-Wno-unknown-warning-option']
-  let isClean = waiting.length > 0
-  const worker = async () => {
-    for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
-      const { status, output } = await show('clang-tidy', [...options, file], { quiet: true })
-      if (status === 0) continue
-      isClean = false
-      process.stdout.write(output)
-    }
-  }
-  await Promise.all(Array.from({ length: jobs }, worker))
-  return isClean
+  const clean = await inParallel(files, jobs, async (file) => {
+    const { status, output } = await show('clang-tidy', [...options, file], { quiet: true })
+    if (status !== 0) process.stdout.write(output)
+    return status === 0
+  })
+  return clean.length > 0 && clean.every((isClean) => isClean)
 }

@@ -16,6 +16,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { alloyJar, javaProgram } from './run/alloy-jar.mjs'
+import { inParallel } from './run/in-parallel.mjs'
 import { show } from './run/show.mjs'
 import { Tally } from './run/tally.mjs'
 import { jobs } from './setup/command.mjs'
@@ -58,16 +59,8 @@ const wanted = listed.filter(({ name }) => values.only.some((part) => name.inclu
 
 const tally = new Tally()
 await tally.add(`${wanted.length} commands of the model, ${jobs} at a time`, async () => {
-  const sum = { passed: 0, failed: 0, skipped: 0 }
-  const waiting = [...wanted]
-  const worker = async () => {
-    for (let command = waiting.shift(); command !== undefined; command = waiting.shift()) {
-      if (await solve(command)) sum.passed += 1
-      else sum.failed += 1
-    }
-  }
-  await Promise.all(Array.from({ length: jobs }, worker))
-  return sum
+  const passed = (await inParallel(wanted, jobs, solve)).filter((isGood) => isGood).length
+  return { passed, failed: wanted.length - passed, skipped: 0 }
 })
 tally.close()
 

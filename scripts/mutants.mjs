@@ -11,6 +11,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { inParallel } from './run/in-parallel.mjs'
 import { show } from './run/show.mjs'
 import { asOne, Tally } from './run/tally.mjs'
 import { jobs } from './setup/command.mjs'
@@ -89,7 +90,7 @@ await tally.add('the unchanged core', async () => {
 })
 await tally.add(`${mutants.length} mutants`, async () => {
   const width = Math.max(...mutants.map(({ name }) => name.length))
-  const verdicts = await inParallel(mutants, async (mutant) => {
+  const verdicts = await inParallel(mutants, atOnce, async (mutant) => {
     const verdict = await judge(mutant)
     const seeds = verdict.seeds === undefined ? '' : `${verdict.seeds} seeds`
     process.stdout.write(
@@ -212,7 +213,7 @@ async function buildUnchanged() {
  */
 async function build(folder, mustCompile, program = join(folder, 'simulate')) {
   const isMutant = folder !== root
-  const objects = await inParallel(sources, async (source) => {
+  const objects = await inParallel(sources, atOnce, async (source) => {
     const shared = objectOf(source, workDir)
     if (!mustCompile(source)) return { object: shared, failure: null }
     const object = isMutant ? objectOf(source, folder) : shared
@@ -266,21 +267,4 @@ function isOutOfDate(source) {
  */
 function dependsOn(source, file) {
   return compiledFrom(source).includes(join(root, file))
-}
-
-/**
- * @template Item, Result
- * @param {readonly Item[]} items
- * @param {(item: Item) => Promise<Result>} work
- * @returns {Promise<Result[]>} in the order of the items
- */
-async function inParallel(items, work) {
-  /** @type {Result[]} */
-  const results = new Array(items.length)
-  const waiting = [...items.entries()].reverse()
-  const worker = async () => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) results[next[0]] = await work(next[1])
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-  return results
 }

@@ -21,6 +21,7 @@ import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CPP_TEST_PROGRAMS, runGoogleTest, runSimulation } from './run/cpp-tests.mjs'
 import { runGoTests } from './run/go.mjs'
+import { inParallel } from './run/in-parallel.mjs'
 import { Tally } from './run/tally.mjs'
 import { findTestFiles, runUvuFile } from './run/uvu-tests.mjs'
 import { buildDir } from './setup/paths.mjs'
@@ -96,12 +97,8 @@ const files = ['test', 'bench', 'chaos']
   .flatMap((folder) => findTestFiles(join(compiledDir, folder)))
   .filter((file) => values.only.includes(partOf(file)))
   .filter((file) => positionals.length === 0 || positionals.some((wanted) => file.includes(wanted)))
-const next = files.values()
-const work = async () => {
-  for (const file of next) {
-    const options = { base: compiledDir, deadlineMs: DEADLINE_MS[partOf(file)], atOnce: jobs > 1 }
-    await tally.add(relative(compiledDir, file), () => runUvuFile(file, options))
-  }
-}
-await Promise.all(Array.from({ length: jobs }, work))
+await inParallel(files, jobs, async (file) => {
+  const options = { base: compiledDir, deadlineMs: DEADLINE_MS[partOf(file)], besideOthers: jobs > 1 }
+  await tally.add(relative(compiledDir, file), () => runUvuFile(file, options))
+})
 tally.close()

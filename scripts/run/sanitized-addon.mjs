@@ -14,6 +14,7 @@ import { capture } from '../setup/command.mjs'
 import { buildDir, distDir, root } from '../setup/paths.mjs'
 import { SetupError } from '../setup/progress.mjs'
 import { compilers } from '../setup/system-tools.mjs'
+import { inParallel } from './in-parallel.mjs'
 import { findTestFiles, runUvuFile } from './uvu-tests.mjs'
 
 /** @typedef {import('./tally.mjs').Count} Count */
@@ -25,7 +26,9 @@ import { findTestFiles, runUvuFile } from './uvu-tests.mjs'
  * @property {(text: string) => string[]} findings the reports of a report file that count
  */
 
-const DEADLINE_MS = 5 * 60_000
+const DEADLINE_MS = 8 * 60_000
+/** Most of the tests wait for processes and timers. */
+const JOBS = 3
 /** Of the engine contract's largest case: a tenth, because everything takes longer. */
 const CONTRACT_MESSAGES = '10000'
 const ADDON = 'laneway.node'
@@ -74,12 +77,13 @@ export async function runWithSanitizedAddon(sanitizer, folder, tests) {
   }
   const sum = { passed: 0, failed: 0, skipped: 0 }
   const files = tests.flatMap((name) => findTestFiles(join(staged, 'build', 'js', 'test', name)))
-  for (const file of files) {
-    const count = await runUvuFile(file, { base: staged, deadlineMs: DEADLINE_MS, env: environment })
+  await inParallel(files, JOBS, async (file) => {
+    const options = { base: staged, deadlineMs: DEADLINE_MS, env: environment, besideOthers: true }
+    const count = await runUvuFile(file, options)
     sum.passed += count.passed
     sum.failed += count.failed
     sum.skipped += count.skipped
-  }
+  })
   const found = readdirSync(reports).flatMap((name) => {
     const file = join(reports, name)
     return findings(readFileSync(file, 'utf8'))

@@ -25,19 +25,19 @@ export function findTestFiles(folder) {
 
 /**
  * @param {string} file
- * @param {{ base: string, deadlineMs: number, env?: Record<string, string>, atOnce?: boolean }} options base: the folder
- *   that file names are shown from; env: added to the environment; atOnce: the output is shown when the file has ended,
- *   because others run beside it
+ * @param {{ base: string, deadlineMs: number, env?: Record<string, string>, besideOthers?: boolean }} options base: the folder
+ *   that file names are shown from; env: added to the environment; besideOthers: the output is shown when the file has ended,
+ *   because others run beside it, and only where a test in it failed or was skipped
  * @returns {Promise<Count>}
  */
-export async function runUvuFile(file, { base, deadlineMs, env = {}, atOnce = false }) {
+export async function runUvuFile(file, { base, deadlineMs, env = {}, besideOthers = false }) {
   const name = `\n${relative(base, file)}\n`
-  if (!atOnce) process.stdout.write(name)
+  if (!besideOthers) process.stdout.write(name)
   const launched = launch(process.execPath, ['--enable-source-maps', '--import', PRELOAD, file], env)
-  const options = { deadlineMs, env: launched.env, quiet: atOnce }
+  const options = { deadlineMs, env: launched.env, quiet: besideOthers }
   const { status, output } = await show(launched.command, launched.args, options)
   const count = countOf(status, output)
-  if (atOnce && count.failed + count.skipped > 0) process.stdout.write(name + output)
+  if (besideOthers && count.failed + count.skipped > 0) process.stdout.write(name + output)
   return count
 }
 
