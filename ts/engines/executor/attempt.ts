@@ -62,7 +62,7 @@ export class LiveAttempts {
   }
 
   ended(attempt: Abortable): void {
-    this.#withSignals.delete(attempt)
+    if (this.#withSignals.size > 0) this.#withSignals.delete(attempt)
     if (this.#timed.size > 0) this.#timed.delete(attempt)
   }
 
@@ -117,6 +117,10 @@ class LazySignal implements Abortable {
     this.#live = live
   }
 
+  protected get live(): LiveAttempts {
+    return this.#live
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -154,13 +158,11 @@ function requireRunning({ isEnded }: { readonly isEnded: boolean }): void {
 
 /** One attempt of one message. */
 export class Attempt extends LazySignal implements HandlerContext {
-  readonly #attempts: LiveAttempts
   readonly #batch: MessageBatch
   readonly #index: number
 
   constructor(live: LiveAttempts, batch: MessageBatch, index: number) {
     super(live)
-    this.#attempts = live
     this.#batch = batch
     this.#index = index
   }
@@ -177,22 +179,15 @@ export class Attempt extends LazySignal implements HandlerContext {
   get send(): HandlerContext['send'] {
     return (record) => {
       requireRunning(this)
-      this.#attempts.send(this.#batch, this.#index, record)
+      this.live.send(this.#batch, this.#index, record)
     }
   }
 }
 
 /** One attempt of a batch of messages. */
 export class BatchAttempt extends LazySignal {
-  readonly #attempts: LiveAttempts
-
-  constructor(live: LiveAttempts) {
-    super(live)
-    this.#attempts = live
-  }
-
   send(batch: MessageBatch, index: number, record: OutgoingRecord): void {
     requireRunning(this)
-    this.#attempts.send(batch, index, record)
+    this.live.send(batch, index, record)
   }
 }
