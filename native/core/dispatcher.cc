@@ -40,7 +40,7 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
   }
   if (was_assigned) {
     // What it had is free: for other partitions, and for engines that wait.
-    for (Partition& other : partitions_) check_space(other);
+    check_space_of_all();
     ring();
   }
   if (starved_) relieve();
@@ -72,7 +72,7 @@ void Dispatcher::release(PartitionId id) {
   holes_ += static_cast<uint64_t>(partition.tracker.holes());
   partition.tracker.start();
   --assigned_;
-  for (Partition& other : partitions_) check_space(other);
+  check_space_of_all();
   ring();
 }
 

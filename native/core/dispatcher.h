@@ -351,8 +351,8 @@ class Dispatcher {
   DispatcherStats stats() const;
   // Walks all lanes, a few thousand under each lock: of about one moment, not of exactly one.
   Standing standing(int64_t now_ms, size_t most_oldest) const;
-  // Called (mutex held) when a partition that was refused by Intake::open may take messages again.
-  void set_space_listener(std::function<void()> listener);
+  // Called (mutex held) with a partition that was refused by Intake::open when it may take messages again.
+  void set_space_listener(std::function<void(PartitionId)> listener);
 
  private:
   friend class Intake;
@@ -442,7 +442,8 @@ class Dispatcher {
   void end_lease_if_done(uint32_t lane);
   void unlink(Lane& lane, uint32_t slot);
   void tell_time(int64_t now_ms) { now_ms_ = now_ms > now_ms_ ? now_ms : now_ms_; }
-  void check_space(Partition& partition);
+  void check_space(PartitionId id);
+  void check_space_of_all();
   void relieve();
 
   // Moving and freeing bytes.
@@ -490,7 +491,7 @@ class Dispatcher {
   std::vector<PartitionId> passed_over_;  // by the take that runs
 
   std::vector<Seat> seats_;  // by Taker::id_
-  std::function<void()> space_listener_;
+  std::function<void(PartitionId)> space_listener_;
   uint64_t next_lease_ = 1;
   int64_t now_ms_ = 0;
   size_t executing_lanes_ = 0;

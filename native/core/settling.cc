@@ -87,7 +87,7 @@ void Dispatcher::complete(uint32_t slot, Outcome outcome) {
   --in_flight_;
   lane.since_ms = now_ms_;
   if (!partition.held.empty()) reopen_held(partition);
-  if (partition.paused) check_space(partition);
+  if (partition.paused) check_space(lane.partition);
   if (starved_) relieve();
 }
 
@@ -163,14 +163,19 @@ int64_t Dispatcher::advance(int64_t now_ms) {
 }
 
 // Hysteresis: a partition that was refused takes messages again only when a good part of its share is free.
-void Dispatcher::check_space(Partition& partition) {
+void Dispatcher::check_space(PartitionId id) {
+  Partition& partition = partitions_[id];
   if (!partition.paused) return;
   const auto below = [](size_t used, size_t share) {
     return static_cast<double>(used) <= static_cast<double>(share) * kResumeAt;
   };
   if (!below(partition.buffered_messages, share_messages()) || !below(partition.buffered_bytes, share_bytes())) return;
   partition.paused = false;
-  if (space_listener_) space_listener_();
+  if (space_listener_) space_listener_(id);
+}
+
+void Dispatcher::check_space_of_all() {
+  for (PartitionId id = 0; id < partitions_.size(); ++id) check_space(id);
 }
 
 // The same for partitions that were refused for what others hold: a good part of a share is free again.
@@ -181,10 +186,10 @@ void Dispatcher::relieve() {
   if (!free(buffered_messages_, options_.max_buffered_messages, share_messages())) return;
   if (!free(buffered_bytes_, options_.max_buffered_bytes, share_bytes())) return;
   starved_ = false;
-  for (Partition& partition : partitions_) check_space(partition);
+  check_space_of_all();
 }
 
-void Dispatcher::set_space_listener(std::function<void()> listener) {
+void Dispatcher::set_space_listener(std::function<void(PartitionId)> listener) {
   const Lock lock(mutex_);
   space_listener_ = std::move(listener);
 }

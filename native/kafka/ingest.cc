@@ -13,22 +13,24 @@ namespace {
 constexpr size_t kBatch = 2'048;
 // Batches of one partition before the next one has its turn.
 constexpr int kTurn = 4;
-// Queues are looked at this often even if nobody called: after a rebalance a queue may drop stale messages and be
+// All queues are looked at when nothing was due for so long: after a rebalance a queue may drop stale messages and be
 // filled again without a new call.
 constexpr int64_t kIdleWaitMs = 50;
 
 }  // namespace
 
-// One partition's queue. Used by the ingest thread alone but for `called` and `blocked`.
+// One partition's queue. Used by the ingest thread alone but for `is_due`, which mutex_ guards.
 struct Ingest::Source {
   Ingest* ingest;
   PartitionId partition;
   uint64_t epoch;
   rd_kafka_queue_t* queue;
-  std::atomic<bool> called = true;
+  bool is_due = false;
   std::vector<rd_kafka_message_t*> pending;
   size_t next_pending = 0;
   MalformedHeaders malformed_headers;
+
+  bool has_pending() const { return next_pending < pending.size(); }
 
   ~Source() {
     for (size_t i = next_pending; i < pending.size(); ++i) rd_kafka_message_destroy(pending[i]);
@@ -38,7 +40,7 @@ struct Ingest::Source {
 
 Ingest::Ingest(Dispatcher& dispatcher, std::function<int64_t()> now_ms, ErrorListener on_error)
     : dispatcher_(dispatcher), now_ms_(std::move(now_ms)), on_error_(std::move(on_error)), intake_(dispatcher) {
-  dispatcher_.set_space_listener([this] { wake(); });
+  dispatcher_.set_space_listener([this](PartitionId partition) { make_due(partition); });
 }
 
 Ingest::~Ingest() { stop(); }
@@ -49,13 +51,15 @@ void Ingest::start() {
 
 void Ingest::stop() {
   {
-    const std::lock_guard lock(wake_mutex_);
+    const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
   dispatcher_.set_space_listener(nullptr);
-  for (const auto& source : sources()) remove(source->partition);
+  while (!sources_.empty()) remove(sources_.begin()->first);
+  // Nobody calls any more. What is held here would keep librdkafka from ending.
+  due_.clear();
 }
 
 void Ingest::add(PartitionId partition, uint64_t epoch, rd_kafka_queue_t* queue) {
@@ -67,27 +71,26 @@ void Ingest::add(PartitionId partition, uint64_t epoch, rd_kafka_queue_t* queue)
   rd_kafka_queue_cb_event_enable(
       queue,
       [](rd_kafka_t*, void* opaque) {
-        auto* called = static_cast<Source*>(opaque);
-        called->called.store(true, std::memory_order_release);
-        called->ingest->wake();
+        const auto* called = static_cast<const Source*>(opaque);
+        called->ingest->make_due(called->partition);
       },
       source.get());
   {
-    const std::lock_guard lock(partitions_mutex_);
-    partitions_.push_back(std::move(source));
+    const std::lock_guard lock(mutex_);
+    sources_.insert_or_assign(partition, source);
   }
-  wake();
+  // The queue may have been filled before it could call.
+  make_due(partition);
 }
 
 void Ingest::remove(PartitionId partition) {
   std::shared_ptr<Source> source;
   {
-    const std::lock_guard lock(partitions_mutex_);
-    const auto found = std::find_if(partitions_.begin(), partitions_.end(),
-                                    [&](const auto& other) { return other->partition == partition; });
-    if (found == partitions_.end()) return;
-    source = std::move(*found);
-    partitions_.erase(found);
+    const std::lock_guard lock(mutex_);
+    const auto found = sources_.find(partition);
+    if (found == sources_.end()) return;
+    source = std::move(found->second);
+    sources_.erase(found);
   }
   // The ingest thread may be in the middle of a batch of it; the last one to let go frees it.
   rd_kafka_queue_cb_event_enable(source->queue, nullptr, nullptr);
@@ -95,77 +98,84 @@ void Ingest::remove(PartitionId partition) {
 
 void Ingest::wake() {
   {
-    const std::lock_guard lock(wake_mutex_);
+    const std::lock_guard lock(mutex_);
     if (woken_) return;
     woken_ = true;
   }
   wake_.notify_one();
 }
 
+void Ingest::make_due(PartitionId partition) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = sources_.find(partition);
+    if (found == sources_.end() || found->second->is_due) return;
+    found->second->is_due = true;
+    due_.push_back(found->second);
+  }
+  wake_.notify_one();
+}
+
 void Ingest::run() {
-  while (true) {
-    bool more = false;
-    for (const auto& source : sources()) more = drain(*source) || more;
+  std::vector<std::shared_ptr<Source>> turn;
+  int64_t next_timer_ms = -1;
+  while (wait_for_turn(next_timer_ms, turn)) {
+    for (const auto& source : turn) {
+      if (drain(*source)) make_due(source->partition);
+    }
     // After the drain, which may have made lanes that linger.
-    const int64_t next_timer_ms = dispatcher_.advance(now_ms_());
-    if (!more && !wait(next_timer_ms)) return;
-    const std::lock_guard lock(wake_mutex_);
-    if (stopping_) return;
+    next_timer_ms = dispatcher_.advance(now_ms_());
   }
 }
 
-// Sleeps until woken, a timer is due, or it is time to look anyway. False when stopping.
-bool Ingest::wait(int64_t next_timer_ms) {
+// Sleeps until a source is due, somebody wakes it, a timer is due, or it is time to look at all of them. False when
+// stopping.
+bool Ingest::wait_for_turn(int64_t next_timer_ms, std::vector<std::shared_ptr<Source>>& turn) {
+  turn.clear();
   int64_t most_ms = kIdleWaitMs;
   if (next_timer_ms >= 0) most_ms = std::clamp<int64_t>(next_timer_ms - now_ms_(), 0, kIdleWaitMs);
-  std::unique_lock lock(wake_mutex_);
-  const bool called = wake_.wait_for(lock, std::chrono::milliseconds(most_ms), [this] { return woken_ || stopping_; });
+  std::unique_lock lock(mutex_);
+  const bool called =
+      wake_.wait_for(lock, std::chrono::milliseconds(most_ms), [this] { return woken_ || !due_.empty() || stopping_; });
   woken_ = false;
   if (stopping_) return false;
-  lock.unlock();
-  if (!called) {
-    for (const auto& source : sources()) source->called.store(true, std::memory_order_release);
+  if (called) {
+    turn.swap(due_);
+  } else {
+    for (const auto& [partition, source] : sources_) turn.push_back(source);
   }
+  for (const auto& source : turn) source->is_due = false;
   return true;
-}
-
-std::vector<std::shared_ptr<Ingest::Source>> Ingest::sources() const {
-  const std::lock_guard lock(partitions_mutex_);
-  return partitions_;
 }
 
 // One turn of a partition. True when there is, or may be, more to do at once.
 bool Ingest::drain(Source& source) {
   for (int turn = 0; turn < kTurn; ++turn) {
-    const bool has_pending = source.next_pending < source.pending.size();
-    if (!has_pending && !source.called.exchange(false, std::memory_order_acq_rel)) return false;
     const size_t room = intake_.open(source.partition, source.epoch);
-    if (room == 0) {
-      // Looked at again when there is space.
-      source.called.store(true, std::memory_order_release);
-      return false;
-    }
-    if (!has_pending && !fetch(source, room)) return false;
-    accept(source);
+    // Where it was refused, the space listener makes it due.
+    if (room == 0) return false;
+    bool more = true;
+    if (!source.has_pending()) more = fetch(source, room);
+    if (source.has_pending()) accept(source);
+    if (!more && !source.has_pending()) return false;
   }
   return true;
 }
 
-// Gets up to `most` messages from the queue. False when there are none now.
+// Gets up to `most` messages from the queue. True when there may be more in it.
 bool Ingest::fetch(Source& source, size_t most) {
-  source.pending.resize(std::min(most, kBatch));
+  const size_t wanted = std::min(most, kBatch);
+  source.pending.resize(wanted);
   source.next_pending = 0;
-  const ssize_t count = rd_kafka_consume_batch_queue(source.queue, 0, source.pending.data(), source.pending.size());
+  const ssize_t count = rd_kafka_consume_batch_queue(source.queue, 0, source.pending.data(), wanted);
   source.pending.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
   // Where it filled the batch there is probably more; a queue that dropped stale messages is looked at again, too.
-  const bool more = source.pending.size() == std::min(most, kBatch) || rd_kafka_queue_length(source.queue) > 0;
-  if (more) source.called.store(true, std::memory_order_release);
-  return !source.pending.empty();
+  return source.pending.size() == wanted || rd_kafka_queue_length(source.queue) > 0;
 }
 
 // Copies what is pending into the dispatcher, as far as it has room.
 void Ingest::accept(Source& source) {
-  while (source.next_pending < source.pending.size()) {
+  while (source.has_pending()) {
     rd_kafka_message_t* message = source.pending[source.next_pending];
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       handle_error(source, *message);

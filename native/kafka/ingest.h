@@ -5,9 +5,12 @@
 // copied and destroyed on this thread; what the dispatcher has no room for waits here as it came from librdkafka, at
 // most one batch per partition.
 //
+// The loop looks only at partitions that are due: their queue has messages, or they were refused and have room again.
+// So a turn costs what it drains, however many partitions are assigned.
+//
 // Threads: start, stop, add and remove belong to the poll thread; the loop has its own thread. Queue callbacks come
-// from librdkafka's threads and the space listener from any thread that settles: both only wake the loop. Lock order:
-// the dispatcher's mutex, then wake_mutex_; partitions_mutex_ is never held together with either.
+// from librdkafka's threads and the space listener from any thread that settles: both only make a partition due. Lock
+// order: the dispatcher's mutex or a queue's (librdkafka's), then mutex_.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -20,6 +23,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "core/dispatcher.h"
@@ -43,7 +47,7 @@ class Ingest {
   // Takes over the queue reference.
   void add(PartitionId partition, uint64_t epoch, rd_kafka_queue_t* queue);
   void remove(PartitionId partition);
-  // Looks again at what was refused, and at timers.
+  // Looks again at timers.
   void wake();
   // Messages handed over without their headers because those did not decode. Any thread.
   uint64_t malformed_headers() const { return malformed_headers_; }
@@ -57,8 +61,8 @@ class Ingest {
   bool fetch(Source& source, size_t most);
   void handle_error(Source& source, const rd_kafka_message_t& message);
   void warn_of_headers(Source& source, const rd_kafka_message_t& message);
-  std::vector<std::shared_ptr<Source>> sources() const;
-  bool wait(int64_t next_timer_ms);
+  void make_due(PartitionId partition);
+  bool wait_for_turn(int64_t next_timer_ms, std::vector<std::shared_ptr<Source>>& turn);
 
   Dispatcher& dispatcher_;
   std::function<int64_t()> now_ms_;
@@ -67,10 +71,9 @@ class Ingest {
   std::vector<std::byte> headers_;
   std::atomic<uint64_t> malformed_headers_ = 0;
 
-  mutable std::mutex partitions_mutex_;
-  std::vector<std::shared_ptr<Source>> partitions_;
-
-  std::mutex wake_mutex_;
+  std::mutex mutex_;
+  std::unordered_map<PartitionId, std::shared_ptr<Source>> sources_;
+  std::vector<std::shared_ptr<Source>> due_;
   std::condition_variable wake_;
   bool woken_ = false;
   bool stopping_ = false;
