@@ -41,8 +41,9 @@ class ConsumerTest : public ::testing::Test {
     EXPECT_EQ(producer.delivered(), static_cast<uint64_t>(count));
   }
 
-  std::unique_ptr<Consumer> consume() {
+  std::unique_ptr<Consumer> consume(const DispatcherOptions& dispatcher = {}) {
     ConsumerOptions options;
+    options.dispatcher = dispatcher;
     options.properties = {{"bootstrap.servers", cluster_->bootstrap_servers()},
                           {"group.id", "g"},
                           {"heartbeat.interval.ms", "200"},
@@ -132,6 +133,15 @@ TEST_F(ConsumerTest, DeliversEverythingToSeveralEnginesAndGoesOnWhereItStopped) 
   Worker one(*consumer);
   EXPECT_TRUE(comes_true([&] { return one.settled() >= 400; }));
   EXPECT_EQ(one.settled(), 400);
+  consumer->close();
+  EXPECT_EQ(fatal_, 0);
+}
+
+TEST_F(ConsumerTest, GoesOnWithPartitionsThatItHadNoRoomFor) {
+  produce(0, 4'000);
+  const auto consumer = consume({.max_buffered_messages = 16});
+  Worker worker(*consumer);
+  EXPECT_TRUE(comes_true([&] { return worker.settled() == 4'000; }));
   consumer->close();
   EXPECT_EQ(fatal_, 0);
 }
