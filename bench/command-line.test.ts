@@ -41,7 +41,7 @@ const say = (): void => undefined
 
 test('who is wanted takes part, in the order of the tables', async () => {
   const own = ['laneway-key', 'c-loop-batch']
-  const { contestants, absent } = await gatherEntrants({ own, peers: [], hasDefaults: false }, say)
+  const { contestants, absent } = await gatherEntrants({ own, peers: [], work: 'none' }, say)
   assert.equal(
     contestants.map(({ id }) => id),
     ['c-loop-batch', 'laneway-key'],
@@ -51,10 +51,19 @@ test('who is wanted takes part, in the order of the tables', async () => {
 
 test('only those take part who are named', async () => {
   const only = ['laneway-unordered']
-  const { contestants } = await gatherEntrants({ own: ['c-loop-batch'], peers: [], hasDefaults: true, only }, say)
+  const { contestants } = await gatherEntrants({ own: ['c-loop-batch'], peers: [], only, work: 'none' }, say)
   assert.equal(
     contestants.map(({ id }) => id),
     only,
+  )
+})
+
+test('who is not made for the work takes no part', async () => {
+  const own = ['c-loop-batch', 'laneway-key', 'laneway-key-touch']
+  const { contestants } = await gatherEntrants({ own, peers: [], work: 'wait' }, say)
+  assert.equal(
+    contestants.map(({ id }) => id),
+    ['laneway-key'],
   )
 })
 
@@ -68,10 +77,18 @@ async function refusal(wanted: Parameters<typeof gatherEntrants>[0]): Promise<st
 }
 
 test('a name that nobody has is refused', async () => {
-  assert.match(await refusal({ own: [], peers: ['nobody'], hasDefaults: false }), /no peer "nobody"/)
+  assert.match(await refusal({ own: [], peers: ['nobody'], work: 'none' }), /no peer "nobody"/)
   assert.match(
-    await refusal({ own: [], peers: [], hasDefaults: false, only: ['nobody'] }),
+    await refusal({ own: [], peers: [], only: ['nobody'], work: 'none' }),
     /no contestant "nobody"; there are: c-loop/,
+  )
+})
+
+test('a contestant that is named and not made for the work is refused', async () => {
+  const only = ['laneway-key', 'laneway-key-touch']
+  assert.match(
+    await refusal({ own: [], peers: [], only, work: 'touch' }),
+    /"laneway-key-touch" takes no part where the work of handlers is "touch"; .*c-loop-batch.*laneway-key,/,
   )
 })
 

@@ -30,9 +30,12 @@ const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`
 
 export function addScenario(program: Command, scenario: Scenario): void {
   const command = program.command(scenario.id).description(scenario.question)
-  if (scenario.hasPeers) command.option('--peers <names>', 'only these, or none (default: all)', peerNames)
+  if (scenario.lineUp !== undefined) {
+    command
+      .option('--peers <names>', 'only these, or none (default: all)', peerNames)
+      .option('--only <ids>', 'only these contestants, whosesoever', list)
+  }
   command
-    .option('--only <ids>', 'only these contestants, whosesoever', list)
     .option('--runs <n>', 'measured rounds, after one that verifies', wholeNumber, scenario.runs)
     .option('--deadline <seconds>', 'for one process', wholeNumber, 180)
     .option('--brokers <host:port>', 'a cluster to use (default: a Kafka broker started for the run)')
@@ -72,9 +75,11 @@ async function measure(
   { peers, only, runs, deadline, brokers }: CommonOptions,
   options: unknown,
 ): Promise<{ readonly cluster: string; readonly findings: Findings }> {
-  const { own, hasPeers, hasDefaults = false } = scenario
-  const wanted = { own, peers: hasPeers ? (peers ?? PEER_NAMES) : [], hasDefaults, only }
-  const entrants = await gatherEntrants(wanted, say)
+  const { lineUp } = scenario
+  const entrants =
+    lineUp === undefined
+      ? { contestants: [], absent: [] }
+      : await gatherEntrants({ ...lineUp, peers: peers ?? PEER_NAMES, only }, say)
   const folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
   try {
     await using cluster = await openCluster(brokers, say)

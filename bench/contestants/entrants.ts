@@ -1,9 +1,11 @@
 /** Who takes part in a benchmark: the limit, laneway and the peers that are wanted and can run here. */
 import type { Absent } from '../harness/report.js'
 import { PEERS } from '../peers/index.js'
+import type { LineUp } from '../scenarios/scenario.js'
 import { C_LOOPS } from './c-loop.js'
 import { LANEWAYS } from './laneway-contestants.js'
-import type { Contestant } from './registry.js'
+import { ableTo, type Contestant } from './registry.js'
+import type { Work } from './task.js'
 
 /** Ends the id of a contestant that runs at librdkafka's defaults beside one at the settings of the C loop. */
 const DEFAULTS_SUFFIX = '-defaults'
@@ -11,14 +13,10 @@ const DEFAULTS_SUFFIX = '-defaults'
 /** The limit's and laneway's. */
 export const OWN_CONTESTANTS: readonly Contestant[] = [...C_LOOPS, ...LANEWAYS]
 
-export interface Wanted {
-  /** Ids of the limit's and laneway's contestants. */
-  readonly own: readonly string[]
+export interface Wanted extends LineUp {
   /** Names of peers; their contestants take part. */
   readonly peers: readonly string[]
-  /** Also those at librdkafka's defaults. */
-  readonly hasDefaults: boolean
-  /** Ids of contestants, whosesoever; instead of the two above. */
+  /** Ids of contestants, whosesoever; instead of those that the line-up and `peers` name. */
   readonly only?: readonly string[] | undefined
 }
 
@@ -36,13 +34,25 @@ function checkNames(names: readonly string[], known: readonly string[], what: st
   if (unknown !== undefined) throw new Error(`no ${what} "${unknown}"; there are: ${known.join(', ') || 'none'}`)
 }
 
+/** @throws Error where one was named that cannot take part: its row would be missing without a word */
+function checkAble(contestants: readonly Contestant[], work: Work['kind']): void {
+  const able = ableTo(contestants, work)
+  const unable = contestants.find((contestant) => !able.includes(contestant))
+  if (unable === undefined) return
+  const others = ableTo(OWN_CONTESTANTS, work).map(({ id }) => id)
+  throw new Error(
+    `contestant "${unable.id}" takes no part where the work of handlers is "${work}"; ` +
+      `of the limit and laneway there are: ${others.join(', ')}`,
+  )
+}
+
 /**
  * Installs the peers that are wanted and not installed yet.
  *
- * @throws Error for a name or an id that is none
+ * @throws Error for a name or an id that is none, and for one in `only` that is not made for the work
  */
 export async function gatherEntrants(
-  { own, peers, hasDefaults, only }: Wanted,
+  { own, peers, hasDefaults = false, only, work }: Wanted,
   say: (line: string) => void,
 ): Promise<Entrants> {
   checkNames(peers, PEER_NAMES, 'peer')
@@ -62,5 +72,6 @@ export async function gatherEntrants(
       absent.push({ label: name, reason })
     }
   }
-  return { contestants, absent }
+  if (only !== undefined) checkAble(contestants, work)
+  return { contestants: ableTo(contestants, work), absent }
 }

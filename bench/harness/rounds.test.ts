@@ -59,12 +59,6 @@ test('who cannot read lz4 gets an uncompressed copy, and others are measured bes
   assert.equal(names(entriesOf(contestants, uncompressed, ['a'])), ['a: none', 'b: none', 'old: none'])
 })
 
-test('who does not do a kind of work takes no part in it', () => {
-  const contestants = [contestant({ id: 'a', works: ['none'] }), contestant({ id: 'b' })]
-  const waiting: Case = { ...CASE, work: { kind: 'wait', micros: 1 } }
-  assert.equal(names(entriesOf(contestants, waiting, [])), ['b: lz4'])
-})
-
 test('who is too slow for all messages gets fewer, and who fails is not measured again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
   await using cluster = mockCluster()

@@ -5,7 +5,7 @@
  * Round 0 does not count: it checks everyone's ledger, and shows who is too slow for the whole topic. Those get a topic
  * with a tenth or a hundredth of the messages and the same shape. Where handlers wait or use the CPU, every round is checked.
  */
-import { ableTo, type Contestant } from '../contestants/registry.js'
+import type { Contestant } from '../contestants/registry.js'
 import type { Work } from '../contestants/task.js'
 import { type Order, type Run, runContestant } from './contestant-run.js'
 import { balancedOrder } from './statistics.js'
@@ -57,14 +57,9 @@ const SHARES = [1, 1 / 10, 1 / 100]
 const LEAST_MESSAGES = 1_000
 
 /** Whoever cannot read lz4 gets an uncompressed copy of the topic; `beside` are then measured on that one too. */
-export function entriesOf(
-  contestants: readonly Contestant[],
-  { shape, work }: Case,
-  beside: readonly string[],
-): Entry[] {
-  const able = ableTo(contestants, work.kind)
+export function entriesOf(contestants: readonly Contestant[], { shape }: Case, beside: readonly string[]): Entry[] {
   const compression = shape.compression ?? 'lz4'
-  const own = able.map((contestant): Entry => {
+  const own = contestants.map((contestant): Entry => {
     const { label, lz4 } = contestant
     if (compression === 'none' || lz4) return { contestant, label, compression }
     return { contestant, label: `${label}, uncompressed`, compression: 'none' }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { wholeNumber } from '../command-options.js'
-import { ableTo, type Contestant } from '../contestants/registry.js'
+import type { Contestant } from '../contestants/registry.js'
 import { Attempts } from '../harness/attempts.js'
 import { type ContestantRun, watchContestant } from '../harness/contestant-process.js'
 import { type Ledger, readLedger } from '../harness/ledger.js'
@@ -81,7 +81,7 @@ async function measure(setting: Setting<BigLagOptions>): Promise<Findings> {
   const { messages, size, keys, partitions, concurrency } = options
   const attempts = new Attempts(say)
   const versions = new Versions()
-  const tallies: Tally[] = ableTo(contestants, 'none').map((contestant) => ({ contestant, starts: [], samples: [] }))
+  const tallies: Tally[] = contestants.map((contestant) => ({ contestant, starts: [], samples: [] }))
   for (let round = 1; round <= runs; round += 1) {
     for (const tally of balancedOrder(tallies, round - 1)) {
       const { contestant, starts } = tally
@@ -191,8 +191,7 @@ export const bigLagStart = scenario({
   id: 'big-lag-start',
   title: 'Starting on a large backlog',
   question: 'How long until the first message and until full speed, and in how much memory?',
-  own: ['c-loop-batch', 'laneway-key'],
-  hasPeers: true,
+  lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key'] },
   runs: 3,
   options,
   configure: (command) => {

@@ -292,8 +292,6 @@ export const engines = scenario({
   id: 'engines',
   title: 'Engines',
   question: 'What does each engine cost in messages/s, CPU and latency beside inline, and what does it bring?',
-  own: [],
-  hasPeers: false,
   runs: 3,
   options,
   configure: (command) => {

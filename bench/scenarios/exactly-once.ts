@@ -43,8 +43,6 @@ export const exactlyOnce = scenario({
   id: 'exactly-once',
   title: 'The price of exactly once',
   question: 'What do transactions cost where each message becomes one output?',
-  own: [],
-  hasPeers: false,
   runs: 3,
   options,
   configure: (command) => {

@@ -8,7 +8,7 @@
  */
 import { z } from 'zod'
 import { wholeNumber } from '../command-options.js'
-import { ableTo, type Contestant } from '../contestants/registry.js'
+import type { Contestant } from '../contestants/registry.js'
 import type { Work } from '../contestants/task.js'
 import { Attempts } from '../harness/attempts.js'
 import { type Assignment, watchContestant } from '../harness/contestant-process.js'
@@ -116,7 +116,7 @@ class Experiment {
 
   async findings(): Promise<Findings> {
     const { contestants, absent, options, runs, say } = this.#setting
-    const tallies: Tally[] = ableTo(contestants, 'wait').map((contestant) => ({ contestant, rounds: [] }))
+    const tallies: Tally[] = contestants.map((contestant) => ({ contestant, rounds: [] }))
     for (let round = 1; round <= runs; round += 1) {
       for (const { contestant, rounds } of balancedOrder(tallies, round - 1)) {
         const title = `round ${round} of ${runs}  ${contestant.label}`
@@ -289,8 +289,7 @@ export const hotKey = scenario({
   id: 'hot-key',
   title: 'Celebrity keys',
   question: 'What is left of the other keys where a few have half of the traffic, and handlers wait?',
-  own: ['laneway-key'],
-  hasPeers: true,
+  lineUp: { work: 'wait', own: ['laneway-key'] },
   runs: 3,
   options,
   configure: (command) =>

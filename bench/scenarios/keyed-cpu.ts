@@ -34,8 +34,7 @@ export const keyedCpu = scenario({
   id: 'keyed-cpu',
   title: 'Computing handlers',
   question: 'How many cores do handlers get that use the CPU, with the order of every key kept?',
-  own: OWN,
-  hasPeers: true,
+  lineUp: { work: 'spin', own: OWN },
   runs: 3,
   options,
   configure: (command) => {

@@ -58,8 +58,7 @@ export const keyedIo = scenario({
   id: 'keyed-io',
   title: 'Waiting handlers',
   question: 'How near to the ideal are handlers kept that wait, with the order of every key kept?',
-  own: ['laneway-key', 'laneway-unordered', 'laneway-threads', 'laneway-processes'],
-  hasPeers: true,
+  lineUp: { work: 'wait', own: ['laneway-key', 'laneway-unordered', 'laneway-threads', 'laneway-processes'] },
   runs: 3,
   options,
   configure: (command) => {

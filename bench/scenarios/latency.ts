@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { wholeNumber } from '../command-options.js'
-import { ableTo, type Contestant } from '../contestants/registry.js'
+import type { Contestant } from '../contestants/registry.js'
 import { Attempts } from '../harness/attempts.js'
 import { forEachDelay } from '../harness/delays.js'
 import { type OpenLoad, type OpenLoopRun, runOpenLoop } from '../harness/open-loop.js'
@@ -91,7 +91,7 @@ class Experiment {
   /** The rates of every contestant, from its capacity; who fails here is not measured any further. */
   async #findCases(): Promise<Case[]> {
     const cases: Case[] = []
-    for (const contestant of ableTo(this.#setting.contestants, 'none')) {
+    for (const contestant of this.#setting.contestants) {
       const title = `capacity  ${contestant.label}`
       const capacity = await this.#attempts.make(title, () => this.#capacity(contestant))
       if (capacity === undefined) continue
@@ -231,8 +231,7 @@ export const latency = scenario({
   id: 'latency',
   title: 'Latency under an open load',
   question: 'How late is a message handled after it was due, at 10, 50 and 80 % of the capacity?',
-  own: ['c-loop-batch', 'laneway-key', 'laneway-key-async'],
-  hasPeers: true,
+  lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key', 'laneway-key-async'] },
   runs: 3,
   options,
   configure: (command) => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OWN_CONTESTANTS } from '../contestants/entrants.js'
+import { ableTo } from '../contestants/registry.js'
 import { mockCluster } from '../harness/cluster.js'
 import type { Findings } from '../harness/report.js'
 import { Topics } from '../harness/topics.js'
@@ -16,7 +17,8 @@ export async function measureOnMock(scenario: Scenario, ids: readonly string[], 
   try {
     await using cluster = mockCluster()
     await using topics = new Topics(cluster, folder, say)
-    const contestants = OWN_CONTESTANTS.filter(({ id }) => ids.includes(id))
+    const named = OWN_CONTESTANTS.filter(({ id }) => ids.includes(id))
+    const contestants = scenario.lineUp === undefined ? [] : ableTo(named, scenario.lineUp.work)
     const setting = { cluster, topics, contestants, absent: [], runs: 1, deadlineMs: DEADLINE_MS, folder, options, say }
     return await scenario.measure(setting)
   } finally {

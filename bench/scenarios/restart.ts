@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { addon } from '../../ts/native.js'
 import { wholeNumber } from '../command-options.js'
-import { ableTo, type Contestant } from '../contestants/registry.js'
+import type { Contestant } from '../contestants/registry.js'
 import { Attempts } from '../harness/attempts.js'
 import { type Assignment, ContestantProcess } from '../harness/contestant-process.js'
 import { type Ledger, messageNumber, readLedger } from '../harness/ledger.js'
@@ -56,7 +56,7 @@ async function measure(setting: Setting<RestartOptions>): Promise<Findings> {
   const { topics, contestants, absent, options, runs, say } = setting
   const { messages, keys, size, stalledKeys } = options
   const attempts = new Attempts(say)
-  const tallies: Tally[] = ableTo(contestants, 'stall').map((contestant) => ({ contestant, restarts: [] }))
+  const tallies: Tally[] = contestants.map((contestant) => ({ contestant, restarts: [] }))
   for (let round = 1; round <= runs; round += 1) {
     for (const { contestant, restarts } of balancedOrder(tallies, round - 1)) {
       const title = `round ${round} of ${runs}  ${contestant.label}`
@@ -226,8 +226,7 @@ export const restart = scenario({
   id: 'restart',
   title: 'What a crash repeats',
   question: 'How much finished work does a killed process leave to be done again, with 10,000 gaps in it?',
-  own: ['laneway-key'],
-  hasPeers: true,
+  lineUp: { work: 'stall', own: ['laneway-key'] },
   runs: 3,
   options,
   configure: (command) =>

@@ -5,6 +5,7 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import type { Contestant } from '../contestants/registry.js'
+import type { Work } from '../contestants/task.js'
 import type { Cluster } from '../harness/cluster.js'
 import type { Absent, Findings } from '../harness/report.js'
 import type { Topics } from '../harness/topics.js'
@@ -12,7 +13,7 @@ import type { Topics } from '../harness/topics.js'
 export interface Setting<Options = unknown> {
   readonly cluster: Cluster
   readonly topics: Topics
-  /** In the order of the tables. */
+  /** Who was wanted and is able to do its work, in the order of the tables. */
   readonly contestants: readonly Contestant[]
   /** Who was wanted and cannot take part here, and why. */
   readonly absent: readonly Absent[]
@@ -27,18 +28,24 @@ export interface Setting<Options = unknown> {
   say(line: string): void
 }
 
+/** Who takes part: all peers, and those named here, as far as they are made for the work. */
+export interface LineUp {
+  /** What handlers do. */
+  readonly work: Work['kind']
+  /** Ids of the limit's and of laneway's contestants, unless `--only` says otherwise. */
+  readonly own: readonly string[]
+  /** Whether peers also take part at librdkafka's defaults, where they have a row for that. Default: false. */
+  readonly hasDefaults?: boolean
+}
+
 export interface Scenario {
   /** Its name on the command line and of its files. */
   readonly id: string
   readonly title: string
   /** What it answers, in one sentence. */
   readonly question: string
-  /** Ids of the limit's and of laneway's contestants that take part unless `--only` says otherwise. */
-  readonly own: readonly string[]
-  /** Whether peers take part. */
-  readonly hasPeers: boolean
-  /** Whether they also do so at librdkafka's defaults, where they have a row for that. Default: false. */
-  readonly hasDefaults?: boolean
+  /** Absent where it has contestants of its own, among whom nobody chooses. */
+  readonly lineUp?: LineUp
   /** Rounds that count, unless `--runs` says otherwise. */
   readonly runs: number
   /** Adds the options of the scenario. */

@@ -44,8 +44,7 @@ export function seriesScenario(series: Series): Scenario {
     id,
     title,
     question,
-    own: ['c-loop-batch', 'c-loop-callback', 'laneway-key', 'laneway-unordered'],
-    hasPeers: true,
+    lineUp: { work: 'none', own: ['c-loop-batch', 'c-loop-callback', 'laneway-key', 'laneway-unordered'] },
     runs: 3,
     options,
     configure: (command) => {

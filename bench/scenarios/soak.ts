@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { positiveNumber, wholeNumber } from '../command-options.js'
-import { ableTo, type Contestant } from '../contestants/registry.js'
+import type { Contestant } from '../contestants/registry.js'
 import { Attempts } from '../harness/attempts.js'
 import { forEachDelay } from '../harness/delays.js'
 import { type OpenLoopRun, runOpenLoop } from '../harness/open-loop.js'
@@ -104,7 +104,7 @@ async function measure(setting: Setting<SoakOptions>): Promise<Findings> {
   const attempts = new Attempts(say)
   const versions = new Versions()
   const soaked: Soaked[] = []
-  for (const contestant of ableTo(contestants, 'touch')) {
+  for (const contestant of contestants) {
     const run = await attempts.make(contestant.label, () => soakOne(contestant, setting))
     if (run === undefined) continue
     attempts.check('soak', contestant, run)
@@ -227,8 +227,7 @@ export const soak = scenario({
   id: 'soak',
   title: 'A long run',
   question: 'Do memory, handles, CPU per message or latency drift under a steady load?',
-  own: ['laneway-key'],
-  hasPeers: true,
+  lineUp: { work: 'touch', own: ['laneway-key'] },
   runs: 1,
   options,
   configure: (command) => {

@@ -179,8 +179,6 @@ export const stalledHead = scenario({
   id: 'stalled-head',
   title: 'A stalled head',
   question: 'What does a message that never ends cost the other keys of its partition, and other partitions?',
-  own: [],
-  hasPeers: false,
   runs: 7,
   options,
   configure: (command) =>
