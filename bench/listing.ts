@@ -1,4 +1,5 @@
 /** What `npm run bench` without arguments says. */
+import { ALL_PURPOSE } from './all/command.js'
 import { OWN_CONTESTANTS } from './contestants/entrants.js'
 import { MICRO_QUESTION } from './micro/command.js'
 import { PEERS } from './peers/index.js'
@@ -15,7 +16,11 @@ export function listing(scenarios: readonly Scenario[]): string {
     'npm run bench -- SCENARIO [options]; --help after a scenario shows its options',
     '',
     'Scenarios',
-    ...columns([...scenarios.map(({ id, question }) => [id, question] as const), ['micro', MICRO_QUESTION]]),
+    ...columns([
+      ...scenarios.map(({ id, question }) => [id, question] as const),
+      ['micro', MICRO_QUESTION],
+      ['all', ALL_PURPOSE],
+    ]),
     '',
     'The limit and laneway (--only ID,ID picks contestants)',
     ...columns(OWN_CONTESTANTS.map(({ id, label }) => [id, label])),

@@ -1,11 +1,14 @@
 /**
- * `npm run bench` lists the scenarios and who can take part; `npm run bench -- SCENARIO` measures one. The table goes to
+ * `npm run bench` lists the scenarios and who can take part; `npm run bench -- SCENARIO` measures one, `npm run bench -- all` one
+ * after the other. The table goes to
  * stdout, progress to stderr. A run in which something was lost, came twice, broke an order, failed or hung ends with
  * status 1.
  */
 import { Command } from 'commander'
+import { allCommand } from './all/command.js'
 import { listing } from './listing.js'
 import { microCommand } from './micro/command.js'
+import { readmeCommand } from './readme/command.js'
 import { addScenario } from './scenario-command.js'
 import { SCENARIOS } from './scenarios/index.js'
 
@@ -17,7 +20,9 @@ const program = new Command('bench')
     process.stdout.write(listing(SCENARIOS))
   })
 for (const scenario of SCENARIOS) addScenario(program, scenario)
+program.addCommand(allCommand())
 program.addCommand(microCommand())
+program.addCommand(readmeCommand())
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`)

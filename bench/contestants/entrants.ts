@@ -52,7 +52,7 @@ function checkAble(contestants: readonly Contestant[], work: Work['kind']): void
  * @throws Error for a name or an id that is none, and for one in `only` that is not made for the work
  */
 export async function gatherEntrants(
-  { own, peers, hasDefaults = false, only, work }: Wanted,
+  { own, peers, ways, hasDefaults = false, only, work }: Wanted,
   say: (line: string) => void,
 ): Promise<Entrants> {
   checkNames(peers, PEER_NAMES, 'peer')
@@ -61,7 +61,8 @@ export async function gatherEntrants(
   const contestants = OWN_CONTESTANTS.filter(({ id }) => ownIds.includes(id))
   const absent: Absent[] = []
   for (const { name, ids, prepare } of PEERS) {
-    const able = hasDefaults ? ids : ids.filter((id) => !id.endsWith(DEFAULTS_SUFFIX))
+    const usual = hasDefaults ? ids : ids.filter((id) => !id.endsWith(DEFAULTS_SUFFIX))
+    const able = ways === undefined ? usual : ids.filter((id) => ways.includes(id))
     const wanted = only === undefined ? (peers.includes(name) ? able : []) : ids.filter((id) => only.includes(id))
     if (wanted.length === 0) continue
     try {

@@ -64,7 +64,15 @@ test('who is too slow for all messages gets fewer, and who fails is not measured
   await using cluster = mockCluster()
   await using topics = new Topics(cluster, folder, () => undefined)
   const contestants = [claiming('fast', 0.0001), claiming('slow', 0.005), contestant({ id: 'broken' })]
-  const plan = { brokers: cluster.brokers, topics, folder, runs: 2, deadlineMs: 30_000, say: () => undefined }
+  const plan = {
+    brokers: cluster.brokers,
+    topics,
+    folder,
+    runs: 2,
+    deadlineMs: 30_000,
+    patienceSeconds: 20,
+    say: () => undefined,
+  }
   const tallies = await runRounds(entriesOf(contestants, CASE, []), CASE, plan)
   const seen = tallies.map(({ entry, messages, rounds }) => [entry.label, messages, rounds.length])
   assert.equal(seen, [

@@ -3,7 +3,7 @@
  * minute of the machine falls on all alike.
  *
  * Round 0 does not count: it checks everyone's ledger, and shows who is too slow for the whole topic. Those get a topic
- * with a tenth or a hundredth of the messages and the same shape. Where handlers wait or use the CPU, every round is checked.
+ * with a tenth of the messages and the same shape, or less. Where handlers wait or use the CPU, every round is checked.
  */
 import type { Contestant } from '../contestants/registry.js'
 import type { Work } from '../contestants/task.js'
@@ -27,6 +27,8 @@ export interface Plan {
   readonly runs: number
   /** For one process. */
   readonly deadlineMs: number
+  /** A run that would take longer gets fewer messages. */
+  readonly patienceSeconds: number
   say(line: string): void
 }
 
@@ -50,11 +52,11 @@ export interface Tally {
   readonly rounds: readonly Round[]
 }
 
-/** A run that would take longer than this gets fewer messages. */
-export const PATIENCE_SECONDS = 20
 /** What contestants verify on, and fall back to, as shares of the messages. */
-const SHARES = [1, 1 / 10, 1 / 100]
-const LEAST_MESSAGES = 1_000
+const SHARES = [1, 1 / 10, 1 / 100, 1 / 1000]
+const LEAST_MESSAGES = 100
+/** Who does not end a verification in so many patiences, with all that comes before its first message, is tried on fewer. */
+const VERIFICATION_PATIENCES = 2
 
 /** Whoever cannot read lz4 gets an uncompressed copy of the topic; `beside` are then measured on that one too. */
 export function entriesOf(contestants: readonly Contestant[], { shape }: Case, beside: readonly string[]): Entry[] {
@@ -92,21 +94,29 @@ function isAlwaysChecked({ work }: Case): boolean {
 }
 
 async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 'rounds'>> {
+  const { deadlineMs, patienceSeconds, say } = plan
   const lengths = lengthsOf(one)
+  const patientMs = Math.min(deadlineMs, VERIFICATION_PATIENCES * patienceSeconds * 1000)
   let verification: Run = { kind: 'failed', reason: 'it was not run' }
-  for (const length of lengths.slice(Math.min(1, lengths.length - 1))) {
-    verification = await runOnce(entry, one, plan, length, true)
-    plan.say(`${one.title}  verification  ${entry.label}: ${describe(verification)}`)
+  for (const length of lengths.slice(Math.min(firstLength(entry, one), lengths.length - 1))) {
+    const isLast = length === lengths.at(-1)
+    verification = await runOnce(entry, one, { ...plan, deadlineMs: isLast ? deadlineMs : patientMs }, length, true)
+    say(`${one.title}  verification  ${entry.label}: ${describe(verification)}`)
     if ('result' in verification) {
       const { seconds, firstMessageSeconds } = verification.result
       const perMessage = (seconds - firstMessageSeconds) / length
-      const fits = (messages: number): boolean => firstMessageSeconds + messages * perMessage <= PATIENCE_SECONDS
+      const fits = (messages: number): boolean => firstMessageSeconds + messages * perMessage <= patienceSeconds
       return { entry, messages: lengths.find(fits) ?? lengths.at(-1), verification }
     }
     // Fewer messages help who is slow, not who fails.
     if (verification.kind === 'failed') break
   }
   return { entry, messages: undefined, verification }
+}
+
+/** The index of the length that is verified on first. Waits one after the other are slow for sure. */
+function firstLength({ contestant }: Entry, { work }: Case): number {
+  return work.kind === 'wait' && !contestant.concurrent ? 2 : 1
 }
 
 /** Longest first. */

@@ -14,6 +14,7 @@ import { figure } from '../harness/report-text.js'
 import { balancedOrder, median, spread } from '../harness/statistics.js'
 import { Versions } from '../harness/versions.js'
 import { addLoadOptions, loadOptions } from './load-options.js'
+import { FAST_WAYS } from './peer-ways.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
@@ -191,11 +192,12 @@ export const bigLagStart = scenario({
   id: 'big-lag-start',
   title: 'Starting on a large backlog',
   question: 'How long until the first message and until full speed, and in how much memory?',
-  lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key'] },
+  lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key'], ways: FAST_WAYS },
   runs: 3,
+  brief: { options: ['--messages', '500000', '--runs', '2'], minutes: 2 },
   options,
   configure: (command) => {
-    command.option('--messages <n>', 'messages of the backlog', wholeNumber, 2_000_000)
+    command.option('--messages <n>', 'messages of the backlog', wholeNumber, 1_000_000)
     addLoadOptions(command)
   },
   measure,

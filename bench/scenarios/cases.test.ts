@@ -10,19 +10,19 @@ import type { Scenario } from './scenario.js'
 import { throughput } from './throughput.js'
 
 const CONTESTANTS = ['c-loop-batch', 'laneway-key', 'laneway-unordered']
-const SMALL = { messages: 300, keys: 20, partitions: 2, concurrency: 10 }
+const SMALL = { messages: 300, keys: 20, partitions: 2, concurrency: 10, patience: 20 }
 
 const CASES: readonly (readonly [scenario: Scenario, options: object, titles: readonly string[], rows: number])[] = [
   [throughput, { ...SMALL, sizes: [1000], compression: ['lz4', 'none'] }, ['1,000 B, lz4', '1,000 B, uncompressed'], 3],
   [
     keyedIo,
-    { ...SMALL, waits: [1], distributions: ['uniform', 'zipf'], concurrency: [10] },
+    { ...SMALL, seconds: 10, waits: [1], distributions: ['uniform', 'zipf'], concurrency: [10] },
     ['uniform keys, 1 ms, concurrency 10', 'zipf keys, 1 ms, concurrency 10'],
     2,
   ],
   [keyedCpu, { ...SMALL, micros: 10 }, ['10 µs of CPU'], 2],
-  [manyKeys, { messages: 300, steps: [10, 100] }, ['10 keys', '100 keys'], 3],
-  [manyPartitions, { messages: 300, steps: [1, 4] }, ['1 partition', '4 partitions'], 3],
+  [manyKeys, { messages: 300, steps: [10, 100], patience: 20 }, ['10 keys', '100 keys'], 3],
+  [manyPartitions, { messages: 300, steps: [1, 4], patience: 20 }, ['1 partition', '4 partitions'], 3],
 ]
 
 for (const [scenario, options, titles, rows] of CASES) {

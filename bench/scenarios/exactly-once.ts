@@ -9,7 +9,7 @@ import { lanewayOutputs, WAYS } from '../contestants/laneway-outputs-contestants
 import { medianRatio, wholeRate, type Yardstick } from '../harness/case-section.js'
 import { figure } from '../harness/report-text.js'
 import type { Case, Tally } from '../harness/rounds.js'
-import { findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
+import { addCaseOptions, caseOptions, findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
 import { scenario } from './scenario.js'
 
 const options = z.object({
@@ -18,6 +18,7 @@ const options = z.object({
   keys: z.number(),
   partitions: z.number(),
   concurrency: z.number(),
+  ...caseOptions,
 })
 
 const byId = (tallies: readonly Tally[], id: string): Tally | undefined =>
@@ -44,6 +45,7 @@ export const exactlyOnce = scenario({
   title: 'The price of exactly once',
   question: 'What do transactions cost where each message becomes one output?',
   runs: 3,
+  brief: { options: [], minutes: 1 },
   options,
   configure: (command) => {
     command
@@ -52,6 +54,7 @@ export const exactlyOnce = scenario({
       .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
       .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
       .option('--concurrency <n>', 'handlers at once', wholeNumber, 256)
+    addCaseOptions(command)
   },
   measure: async (setting) => {
     const { messages, size: valueBytes, keys, partitions, concurrency } = setting.options

@@ -20,6 +20,7 @@ import { figure } from '../harness/report-text.js'
 import { balancedOrder, median, type Percentiles, percentiles, spread } from '../harness/statistics.js'
 import type { TopicShape } from '../harness/topic.js'
 import { Versions } from '../harness/versions.js'
+import { CONCURRENT_WAYS } from './peer-ways.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
@@ -289,8 +290,9 @@ export const hotKey = scenario({
   id: 'hot-key',
   title: 'Celebrity keys',
   question: 'What is left of the other keys where a few have half of the traffic, and handlers wait?',
-  lineUp: { work: 'wait', own: ['laneway-key'] },
+  lineUp: { work: 'wait', own: ['laneway-key'], ways: CONCURRENT_WAYS },
   runs: 3,
+  brief: { options: ['--messages', '6000', '--seconds', '5', '--runs', '2'], minutes: 4 },
   options,
   configure: (command) =>
     command

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { wholeNumber } from '../command-options.js'
 import { figure } from '../harness/report-text.js'
 import type { Case } from '../harness/rounds.js'
-import { findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
+import { addCaseOptions, caseOptions, findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
 import { handlingRate, toIdeal } from './keyed-work.js'
 import { scenario } from './scenario.js'
 
@@ -17,6 +17,7 @@ const options = z.object({
   keys: z.number(),
   partitions: z.number(),
   concurrency: z.number(),
+  ...caseOptions,
 })
 
 const cores = availableParallelism()
@@ -36,6 +37,7 @@ export const keyedCpu = scenario({
   question: 'How many cores do handlers get that use the CPU, with the order of every key kept?',
   lineUp: { work: 'spin', own: OWN },
   runs: 3,
+  brief: { options: ['--messages', '10000', '--runs', '2'], minutes: 3 },
   options,
   configure: (command) => {
     command
@@ -44,6 +46,7 @@ export const keyedCpu = scenario({
       .option('--keys <n>', 'keys, uniformly used', wholeNumber, 1_000)
       .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
       .option('--concurrency <n>', 'handlers at once, where a contestant has such a setting', wholeNumber, 100)
+    addCaseOptions(command)
   },
   measure: async (setting) => {
     const { messages, micros, keys, partitions, concurrency } = setting.options

@@ -23,6 +23,7 @@ import {
 } from '../harness/statistics.js'
 import { Versions } from '../harness/versions.js'
 import { addLoadOptions, loadOptions } from './load-options.js'
+import { FAST_WAYS } from './peer-ways.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
@@ -231,8 +232,9 @@ export const latency = scenario({
   id: 'latency',
   title: 'Latency under an open load',
   question: 'How late is a message handled after it was due, at 10, 50 and 80 % of the capacity?',
-  lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key', 'laneway-key-async'] },
+  lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key', 'laneway-key-async'], ways: FAST_WAYS },
   runs: 3,
+  brief: { options: ['--messages', '100000', '--seconds', '3', '--runs', '1'], minutes: 7 },
   options,
   configure: (command) => {
     command

@@ -21,6 +21,7 @@ import type { BarChart, Findings, Section } from '../harness/report.js'
 import { figure } from '../harness/report-text.js'
 import { balancedOrder, median, spread } from '../harness/statistics.js'
 import type { FilledTopic } from '../harness/topic.js'
+import { CONCURRENT_WAYS } from './peer-ways.js'
 import { type Setting, scenario } from './scenario.js'
 
 const options = z.object({
@@ -226,8 +227,9 @@ export const restart = scenario({
   id: 'restart',
   title: 'What a crash repeats',
   question: 'How much finished work does a killed process leave to be done again, with 10,000 gaps in it?',
-  lineUp: { work: 'stall', own: ['laneway-key'] },
+  lineUp: { work: 'stall', own: ['laneway-key'], ways: CONCURRENT_WAYS },
   runs: 3,
+  brief: { options: ['--runs', '1'], minutes: 5 },
   options,
   configure: (command) =>
     command

@@ -28,14 +28,24 @@ export interface Setting<Options = unknown> {
   say(line: string): void
 }
 
-/** Who takes part: all peers, and those named here, as far as they are made for the work. */
+/** Who takes part, as far as they are made for the work. */
 export interface LineUp {
   /** What handlers do. */
   readonly work: Work['kind']
   /** Ids of the limit's and of laneway's contestants, unless `--only` says otherwise. */
   readonly own: readonly string[]
-  /** Whether peers also take part at librdkafka's defaults, where they have a row for that. Default: false. */
+  /** Ids of peers' contestants; absent: all of them. */
+  readonly ways?: readonly string[]
+  /** Where all take part: whether some do so at librdkafka's defaults, too. Default: false. */
   readonly hasDefaults?: boolean
+}
+
+/** How a scenario is measured where all of them are. */
+export interface Brief {
+  /** On the command line. */
+  readonly options: readonly string[]
+  /** What that takes on two cores: for who waits for it. */
+  readonly minutes: number
 }
 
 export interface Scenario {
@@ -48,6 +58,8 @@ export interface Scenario {
   readonly lineUp?: LineUp
   /** Rounds that count, unless `--runs` says otherwise. */
   readonly runs: number
+  /** Absent where it takes too long for that at any options. */
+  readonly brief?: Brief
   /** Adds the options of the scenario. */
   configure(command: Command): void
   measure(setting: Setting): Promise<Findings>

@@ -4,8 +4,9 @@ import { listOption, wholeNumber, wholeNumbers } from '../command-options.js'
 import { toLimit, wholeRate } from '../harness/case-section.js'
 import { figure } from '../harness/report-text.js'
 import type { Case } from '../harness/rounds.js'
-import { findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
-import { type Scenario, scenario } from './scenario.js'
+import { addCaseOptions, caseOptions, findingsOf, type MeasuredCase, measureCases, tallyOf } from './cases.js'
+import { FAST_WAYS } from './peer-ways.js'
+import { type Brief, type Scenario, scenario } from './scenario.js'
 
 const VALUE_BYTES = 100
 const CONCURRENCY = 256
@@ -18,9 +19,10 @@ export interface Series extends Pick<Scenario, 'id' | 'title' | 'question'> {
   readonly shape: { readonly keys: number; readonly partitions: number }
   /** The step that the last one is compared with. */
   readonly from: number
+  readonly brief: Brief
 }
 
-const options = z.object({ messages: z.number(), steps: z.array(z.number()) })
+const options = z.object({ messages: z.number(), steps: z.array(z.number()), ...caseOptions })
 
 function ratioAt(one: MeasuredCase | undefined): number | undefined {
   const tally = one && tallyOf(one, 'laneway-key')
@@ -39,18 +41,24 @@ function keyFigure({ what, from }: Series, measured: readonly MeasuredCase[]): s
 }
 
 export function seriesScenario(series: Series): Scenario {
-  const { id, title, question, what, steps, shape } = series
+  const { id, title, question, brief, what, steps, shape } = series
   return scenario({
     id,
     title,
     question,
-    lineUp: { work: 'none', own: ['c-loop-batch', 'c-loop-callback', 'laneway-key', 'laneway-unordered'] },
+    lineUp: {
+      work: 'none',
+      own: ['c-loop-batch', 'c-loop-callback', 'laneway-key', 'laneway-unordered'],
+      ways: FAST_WAYS,
+    },
     runs: 3,
+    brief,
     options,
     configure: (command) => {
       command
         .option('--messages <n>', 'messages in each topic', wholeNumber, 1_000_000)
         .addOption(listOption('--steps <n>', `numbers of ${what}`, wholeNumbers, steps))
+      addCaseOptions(command)
     },
     measure: async (setting) => {
       const { messages } = setting.options

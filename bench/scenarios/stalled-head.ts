@@ -180,6 +180,7 @@ export const stalledHead = scenario({
   title: 'A stalled head',
   question: 'What does a message that never ends cost the other keys of its partition, and other partitions?',
   runs: 7,
+  brief: { options: [], minutes: 1 },
   options,
   configure: (command) =>
     command

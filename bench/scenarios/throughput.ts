@@ -7,7 +7,15 @@ import { choicesOf, listOption, wholeNumber, wholeNumbers } from '../command-opt
 import { toLimit, wholeRate } from '../harness/case-section.js'
 import { figure } from '../harness/report-text.js'
 import type { Case } from '../harness/rounds.js'
-import { findingsOf, type MeasuredCase, measureCases, mostMessages, tallyOf } from './cases.js'
+import {
+  addCaseOptions,
+  caseOptions,
+  findingsOf,
+  type MeasuredCase,
+  measureCases,
+  mostMessages,
+  tallyOf,
+} from './cases.js'
 import { scenario } from './scenario.js'
 
 const COMPRESSIONS = ['lz4', 'none'] as const
@@ -19,6 +27,7 @@ const options = z.object({
   keys: z.number(),
   partitions: z.number(),
   concurrency: z.number(),
+  ...caseOptions,
 })
 
 function casesOf({ messages, sizes, compression, keys, partitions, concurrency }: z.output<typeof options>): Case[] {
@@ -63,6 +72,7 @@ export const throughput = scenario({
     hasDefaults: true,
   },
   runs: 3,
+  brief: { options: ['--compression', 'lz4', '--runs', '2', '--patience', '10'], minutes: 20 },
   options,
   configure: (command) => {
     command
@@ -72,6 +82,7 @@ export const throughput = scenario({
       .option('--keys <n>', 'keys, uniformly used', wholeNumber, 10_000)
       .option('--partitions <n>', 'partitions of the topic', wholeNumber, 4)
       .option('--concurrency <n>', 'handlers at once, where a contestant has such a setting', wholeNumber, 256)
+    addCaseOptions(command)
   },
   measure: async (setting) => {
     const measured = await measureCases(setting, casesOf(setting.options))
