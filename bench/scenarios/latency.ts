@@ -234,7 +234,7 @@ export const latency = scenario({
   question: 'How late is a message handled after it was due, at 10, 50 and 80 % of the capacity?',
   lineUp: { work: 'none', own: ['c-loop-batch', 'laneway-key', 'laneway-key-async'], ways: FAST_WAYS },
   runs: 3,
-  brief: { options: ['--messages', '100000', '--seconds', '3', '--runs', '1'], minutes: 7 },
+  brief: { options: ['--messages', '100000', '--seconds', '2', '--runs', '1'], minutes: 6 },
   options,
   configure: (command) => {
     command

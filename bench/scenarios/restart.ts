@@ -229,7 +229,7 @@ export const restart = scenario({
   question: 'How much finished work does a killed process leave to be done again, with 10,000 gaps in it?',
   lineUp: { work: 'stall', own: ['laneway-key'], ways: CONCURRENT_WAYS },
   runs: 3,
-  brief: { options: ['--runs', '1'], minutes: 5 },
+  brief: { options: ['--runs', '1'], minutes: 6 },
   options,
   configure: (command) =>
     command

@@ -72,7 +72,7 @@ export const throughput = scenario({
     hasDefaults: true,
   },
   runs: 3,
-  brief: { options: ['--compression', 'lz4', '--runs', '2', '--patience', '10'], minutes: 20 },
+  brief: { options: ['--messages', '1000000', '--compression', 'lz4', '--runs', '2', '--patience', '8'], minutes: 19 },
   options,
   configure: (command) => {
     command
