@@ -3,6 +3,7 @@
 #include "addon/taker_binding.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,8 +56,8 @@ class TakerHandle {
     consumer_->settle(settlements_);
   }
 
-  Napi::Value take(Napi::Env env, size_t max_messages, size_t max_bytes) {
-    if (!attached_ || consumer_->take(taker_, max_messages, max_bytes) == 0) return env.Null();
+  Napi::Value take(Napi::Env env, size_t max_messages, size_t max_bytes, size_t max_run) {
+    if (!attached_ || consumer_->take(taker_, max_messages, max_bytes, max_run) == 0) return env.Null();
     return copy(env);
   }
 
@@ -140,7 +141,9 @@ Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi:
   taker.Set("settlementCapacity", static_cast<double>(kSettlementCapacity));
   taker.Set("take", Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) {
               handle->settle(size_argument(info, 0));
-              return handle->take(info.Env(), size_argument(info, 1), size_argument(info, 2));
+              const size_t max_run =
+                  info[3].IsUndefined() ? std::numeric_limits<size_t>::max() : size_argument(info, 3);
+              return handle->take(info.Env(), size_argument(info, 1), size_argument(info, 2), max_run);
             }));
   taker.Set("settle", Napi::Function::New(
                           env, [handle](const Napi::CallbackInfo& info) { handle->settle(size_argument(info, 0)); }));

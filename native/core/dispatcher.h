@@ -306,9 +306,10 @@ class Dispatcher {
   // A leased message as a batch of one for `reader`, whoever has the lease: its state stays as it is. When true, the
   // caller must call reader.write() as it likes, then end_copy(). False: the lease is gone.
   bool read(Taker& reader, uint64_t lease, uint32_t slot);
-  // Leases up to `max_messages` of at most about `max_bytes` (one at least, where one is ready) and returns how many.
-  // When not 0, the caller must call taker.write() as it likes, then end_copy().
-  size_t take(Taker& taker, size_t max_messages, size_t max_bytes);
+  // Leases up to `max_messages` of at most about `max_bytes` (one at least, where one is ready), up to `max_run` of one
+  // lane (one at least), and returns how many. When not 0, the caller must call taker.write() as it likes, then
+  // end_copy().
+  size_t take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run = std::numeric_limits<size_t>::max());
   void end_copy();
   void settle(std::span<const Settlement> settlements, int64_t now_ms);
   // Reopens lanes whose retry is due; returns when the next one is, or -1.
@@ -419,7 +420,7 @@ class Dispatcher {
   void reopen_held(Partition& partition);
   void prefer_lowest(Partition& partition);
   Offset head_offset(uint32_t lane) const;
-  void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes);
+  void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes, size_t max_run);
   void pick(Taker& taker, uint32_t slot) const;
   void release_leases(uint8_t taker);
   bool is_seated(const Taker& taker) const { return taker.id_ < seats_.size() && seats_[taker.id_].taker == &taker; }

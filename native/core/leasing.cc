@@ -81,11 +81,12 @@ void Dispatcher::release_leases(uint8_t taker) {
   }
 }
 
-size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
+size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run) {
   Lock lock(mutex_);
   while (exclusive_.load(std::memory_order_relaxed)) copies_changed_.wait(lock);
   taker.clear(next_lease_);
   max_bytes = std::min(max_bytes, kMaxBatchBytes);
+  max_run = std::clamp<size_t>(max_run, 1, options_.max_run_length);
   bool is_full = false;
   while (has_work() && !is_full && taker.picked_.size() < max_messages &&
          (taker.picked_.empty() || taker.payload_bytes_ < max_bytes)) {
@@ -109,7 +110,7 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes) {
       if (!taker.picked_.empty() && taker.payload_bytes_ >= max_bytes) break;
       const uint32_t lane = next_startable(partition);
       if (lane == kNil) break;
-      lease_run(taker, lane, max_messages, max_bytes);
+      lease_run(taker, lane, max_messages, max_bytes, max_run);
     }
     if (!partition.ready.empty()) activate(id);
   }
@@ -250,12 +251,12 @@ void Dispatcher::prefer_lowest(Partition& partition) {
 
 Offset Dispatcher::head_offset(uint32_t lane) const { return messages_.at(lanes_.at(lane).head).offset; }
 
-void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, size_t max_bytes) {
+void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, size_t max_bytes, size_t max_run) {
   Lane& lane = lanes_.at(number);
   Partition& partition = partitions_[lane.partition];
   const Offset limit =
       partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
-  const size_t room = std::min<size_t>(max_messages - taker.picked_.size(), options_.max_run_length);
+  const size_t room = std::min(max_messages - taker.picked_.size(), max_run);
   lane.poisoned = options_.poison_is_taken && lane.keyed && key_failures_.open_until(lane.hash, now_ms_) != 0;
   size_t run_bytes = 0;
   taker.run_starts_.push_back(static_cast<uint32_t>(taker.picked_.size()));

@@ -285,6 +285,20 @@ TEST(Take, StopsAtTheNumberOfBytesButTakesOneMessageAtLeast) {
   EXPECT_EQ(harness.take(Harness::kAll, 0).size(), 1U);
 }
 
+TEST(Take, RunsAreAsShortAsItIsToldButOfOneMessageAtLeast) {
+  Harness harness(options_with([](DispatcherOptions& options) { options.max_run_length = 4; }));
+  harness.assign();
+  harness.put(sent_range(0, 10, "a"));
+  const auto runs_of_up_to = [&](size_t most) {
+    const auto taken = harness.take(Harness::kAll, Harness::kAnyBytes, most);
+    harness.settle_all(taken);
+    return taken.size();
+  };
+  EXPECT_EQ(runs_of_up_to(2), 2U);
+  EXPECT_EQ(runs_of_up_to(0), 1U);
+  EXPECT_EQ(runs_of_up_to(1'000), 4U) << "no longer than the option says";
+}
+
 TEST(Take, PartitionsHaveTheirTurnInATurn) {
   Harness harness(options_with([](DispatcherOptions& options) { options.concurrency = 10'000; }));
   harness.assign(0);

@@ -1,5 +1,5 @@
 /** The inline engine keeps the order of a run, settles everything once, yields, and stops as it is told. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Engine, type Handler, type HandlerContext, inline } from 'laneway'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -244,6 +244,18 @@ test('slow synchronous handlers are given smaller batches', async () => {
   host.offer(runOf(0, 6))
   await host.settledCount(7)
   assert.ok(host.largestTake <= 32, `${host.largestTake} messages at once`)
+  await engine.stop('drain', DEADLINE_MS)
+})
+
+test('runs are as long as may be where handlers do not wait, and short where they wait long', async () => {
+  const WAITING = 100
+  const { engine, host } = start(({ partition }) => (partition === WAITING ? sleep(200) : undefined), 1_000)
+  host.offer(...Array.from({ length: 200 }, (_, i) => runOf(0, i)))
+  await host.settledCount(200)
+  assert.is(host.maxRun, 2_048)
+  host.offer(...Array.from({ length: 200 }, (_, i) => runOf(WAITING, i)))
+  await host.settledCount(400)
+  assert.is(host.maxRun, 1)
   await engine.stop('drain', DEADLINE_MS)
 })
 

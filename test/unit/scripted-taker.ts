@@ -29,6 +29,8 @@ export class ScriptedHost implements EngineHost {
   decision: FailureDecision | ((offset: number) => FailureDecision) = { kind: 'retry', delayMs: 100 }
   takes = 0
   largestTake = 0
+  /** Of the last take. */
+  maxRun: number | undefined
   isDetached = false
   readonly #batches: ArrayBuffer[] = []
   readonly #capacity: number
@@ -57,8 +59,9 @@ export class ScriptedHost implements EngineHost {
     return {
       settlements,
       settlementCapacity: this.#capacity,
-      take: (count, maxMessages) => {
+      take: (count, maxMessages, _maxBytes, maxRun) => {
         this.takes += 1
+        this.maxRun = maxRun
         this.largestTake = Math.max(this.largestTake, maxMessages)
         this.#read(settlements, count)
         const batch = this.#batches.shift() ?? null

@@ -126,10 +126,11 @@ export interface Taker {
   readonly settlementCapacity: number
   /**
    * Settles the first `settlementCount` records, then takes up to `maxMessages` messages of at most about `maxBytes`
-   * (at least one message where any is ready). Returns a batch (layout: native/core/batch_layout.h, mirrored in
+   * (at least one message where any is ready), up to `maxRun` of one lane, where that is less than the option
+   * `maxRunLength`. Returns a batch (layout: native/core/batch_layout.h, mirrored in
    * ts/message-batch.ts), or null when nothing is ready: then `onReady` is called once when something is.
    */
-  take(settlementCount: number, maxMessages: number, maxBytes: number): ArrayBuffer | null
+  take(settlementCount: number, maxMessages: number, maxBytes: number, maxRun?: number): ArrayBuffer | null
   /** A message that any taker has leased, as a batch of one; its lease stays as it is. null: the lease is gone. */
   read(lease: number, slot: number): ArrayBuffer | null
   /** Settles without taking. Also wakes a revoke or a close that waits for these leases. */

@@ -98,11 +98,12 @@ class Harness {
     published = intake.publish();
     return added;
   }
-  std::vector<Taken> take(size_t max_messages = kAll, size_t max_bytes = kAnyBytes) {
-    return take_with(taker, max_messages, max_bytes);
+  std::vector<Taken> take(size_t max_messages = kAll, size_t max_bytes = kAnyBytes, size_t max_run = kAll) {
+    return take_with(taker, max_messages, max_bytes, max_run);
   }
-  std::vector<Taken> take_with(Taker& by, size_t max_messages = kAll, size_t max_bytes = kAnyBytes) {
-    if (dispatcher.take(by, max_messages, max_bytes) == 0) return {};
+  std::vector<Taken> take_with(Taker& by, size_t max_messages = kAll, size_t max_bytes = kAnyBytes,
+                               size_t max_run = kAll) {
+    if (dispatcher.take(by, max_messages, max_bytes, max_run) == 0) return {};
     std::vector<std::byte> bytes(by.batch_bytes());
     by.write(bytes.data());
     dispatcher.end_copy();

@@ -152,10 +152,15 @@ export abstract class Executor {
   }
 
   /** undefined when nothing is ready: the pump is called when something is. */
-  protected take(maxMessages: number, maxBytes: number): MessageBatch | undefined {
-    const batch = this.#settler.take(maxMessages, maxBytes)
+  protected take(maxMessages: number, maxBytes: number, maxRun?: number): MessageBatch | undefined {
+    const batch = this.#settler.take(maxMessages, maxBytes, maxRun)
     if (batch !== undefined) this.fences.meet(batch)
     return batch
+  }
+
+  /** The time, as of about this turn. */
+  get clock(): number {
+    return this.#clockSeenAt
   }
 
   settle(batch: MessageBatch, index: number, outcome: Outcome): void {

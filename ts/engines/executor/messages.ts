@@ -19,6 +19,13 @@ const MAX_MESSAGES = 2048
 const MIN_MESSAGES = 16
 /** With what belongs to it, a batch fits into a block of memory that is used again (native/addon/batch_memory.h). */
 const MAX_BYTES = 768 * 1024
+/**
+ * About how long a run may take, in ms, where handlers wait: what is not taken yet can start wherever there is a place,
+ * and a place that is given up is taken again within a turn.
+ */
+const RUN_MS = 150
+/** The mean wait is that of about so many messages. */
+const WAITS_REMEMBERED = 64
 
 /** A batch of which runs may not have started yet. */
 interface Work {
@@ -38,6 +45,7 @@ class Run {
   #index: number
   /** Of the message whose promise is awaited. */
   #attempt: Attempt | undefined
+  #awaitedSince = 0
   #onResolved: (() => void) | undefined
   #onRejected: ((error: unknown) => void) | undefined
 
@@ -81,12 +89,13 @@ class Run {
       return this.#failed(error)
     }
     attempt.end()
-    this.#completed()
+    this.#completed(0)
     return true
   }
 
-  #completed(): void {
+  #completed(waitedMs: number): void {
     this.#owner.settle(this.#batch, this.#index, Outcome.Completed)
+    this.#owner.waited(waitedMs)
     this.#index += 1
   }
 
@@ -107,6 +116,7 @@ class Run {
 
   #await(result: PromiseLike<unknown>, attempt: Attempt): void {
     this.#attempt = attempt
+    this.#awaitedSince = this.#owner.clock
     attempt.watch()
     this.#onResolved ??= () => this.#resolved()
     this.#onRejected ??= (error) => this.#rejected(error)
@@ -120,7 +130,7 @@ class Run {
     this.#owner.resumed()
     try {
       const timeout = this.#attempt?.end()
-      if (timeout === undefined) this.#completed()
+      if (timeout === undefined) this.#completed(this.#owner.clock - this.#awaitedSince)
       else if (!this.#failed(timeout)) return
       if (this.#mayGoOn()) this.proceed()
     } catch (error) {
@@ -143,11 +153,17 @@ export class MessageExecutor extends Executor {
   #work: Work | undefined
   #postponed: Run[] = []
   #maxMessages = MAX_MESSAGES / 8
+  #meanWaitMs = 0
 
   /** The run goes on in a later turn. */
   postponed(run: Run): void {
     this.#postponed.push(run)
     this.scheduleTurn()
+  }
+
+  /** How long the promise of a handler that has ended well was awaited, in ms; 0 where it gave none. */
+  waited(ms: number): void {
+    this.#meanWaitMs += (ms - this.#meanWaitMs) / WAITS_REMEMBERED
   }
 
   protected override runTurn(): void {
@@ -199,7 +215,8 @@ export class MessageExecutor extends Executor {
 
   #takeWork(): boolean {
     if (this.stopping) return false
-    const batch = this.take(this.#maxMessages, MAX_BYTES)
+    const maxRun = Math.min(Math.ceil(RUN_MS / this.#meanWaitMs), MAX_MESSAGES)
+    const batch = this.take(this.#maxMessages, MAX_BYTES, maxRun)
     if (batch === undefined) return false
     this.#work = { batch, startedAt: performance.now(), nextRun: 0 }
     return true

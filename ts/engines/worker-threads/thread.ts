@@ -55,8 +55,8 @@ class ThreadHost implements HandlerHost {
     this.#attachment = attachment
     const { taker } = attachment
     const wear = new Wear(recycle, () => this.#tell({ kind: 'worn' }))
-    const take: Taker['take'] = (settlements, maxMessages, maxBytes) => {
-      const batch = taker.take(settlements, maxMessages, maxBytes)
+    const take: Taker['take'] = (...wanted) => {
+      const batch = taker.take(...wanted)
       if (batch !== null) wear.took(countOf(batch))
       return batch
     }
