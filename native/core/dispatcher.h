@@ -45,6 +45,7 @@
 #include "core/messages.h"
 #include "core/offset_tracker.h"
 #include "core/output.h"
+#include "core/ready_lanes.h"
 #include "core/slab.h"
 
 namespace laneway {
@@ -377,7 +378,7 @@ class Dispatcher {
     bool changed = false;
     int64_t full_since_ms = 0;  // meaningful while metadata_full
     int64_t full_ms = 0;
-    LaneList ready;
+    ReadyLanes ready;
     std::vector<HeldLane> held;  // a heap, the lowest offset first
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
@@ -454,7 +455,6 @@ class Dispatcher {
   std::byte* place(uint32_t slot, size_t size, Slab*& slab);
   void drop_from(PartitionId id, Offset first);
   void cut_lane(uint32_t lane, Offset first);
-  void keep_filled(LaneList& list);
   void forget(Partition& partition, uint32_t slot);
   void publish_outputs(Partition& partition, const Message& message);
   void drop_held_outputs(uint64_t lease);

@@ -58,6 +58,17 @@ uint32_t Lanes::pop_front(LaneList& list) {
   return lane;
 }
 
+void Lanes::remove_after(LaneList& list, uint32_t previous) {
+  if (previous == kNil) {
+    pop_front(list);
+    return;
+  }
+  const uint32_t lane = lanes_[previous].next;
+  lanes_[previous].next = lanes_[lane].next;
+  if (list.tail == lane) list.tail = previous;
+  lanes_[lane].next = kNil;
+}
+
 uint32_t Lanes::acquire(uint32_t partition) {
   uint32_t lane;
   if (free_.empty()) {

@@ -70,6 +70,8 @@ class Lanes {
   void push_back(LaneList& list, uint32_t lane);
   void push_front(LaneList& list, uint32_t lane);
   uint32_t pop_front(LaneList& list);
+  // Takes out the lane after `previous`, which is in the list; kNil: the first one. There must be one.
+  void remove_after(LaneList& list, uint32_t previous);
 
  private:
   struct Bucket {

@@ -194,7 +194,7 @@ void Dispatcher::make_ready(uint32_t number) {
   lane.lingers = false;
   enter(lane, LaneState::kReady);
   Partition& partition = partitions_[lane.partition];
-  lanes_.push_back(partition.ready, number);
+  partition.ready.add(lanes_, number, head_offset(number));
   activate(lane.partition);
 }
 
@@ -208,7 +208,7 @@ void Dispatcher::activate(PartitionId id) {
 // The next lane of the partition that may start, out of its list; kNil when there is none.
 uint32_t Dispatcher::next_startable(Partition& partition) {
   while (!partition.ready.empty()) {
-    const uint32_t lane = lanes_.pop_front(partition.ready);
+    const uint32_t lane = partition.ready.remove_first(lanes_);
     if (!partition.metadata_full || head_offset(lane) <= partition.tracker.highest_settled()) return lane;
     enter(lanes_.at(lane), LaneState::kHeld);
     partition.held.push_back({head_offset(lane), lane});
@@ -233,20 +233,9 @@ void Dispatcher::reopen_held(Partition& partition) {
 // Puts the lane with the lowest offset in front: in a partition whose gap map is full, only that one moves the
 // committable offset.
 void Dispatcher::prefer_lowest(Partition& partition) {
-  uint32_t best = kNil;
-  uint32_t before_best = kNil;
-  uint32_t previous = kNil;
-  for (uint32_t lane = partition.ready.head; lane != kNil; lane = lanes_.at(lane).next) {
-    if (best == kNil || head_offset(lane) < head_offset(best)) {
-      best = lane;
-      before_best = previous;
-    }
-    previous = lane;
-  }
-  if (best == kNil || before_best == kNil) return;
-  lanes_.at(before_best).next = lanes_.at(best).next;
-  if (partition.ready.tail == best) partition.ready.tail = before_best;
-  lanes_.push_front(partition.ready, best);
+  if (partition.ready.empty()) return;
+  const auto is_lower = [this](uint32_t one, uint32_t other) { return head_offset(one) < head_offset(other); };
+  partition.ready.add_first(lanes_, partition.ready.remove_least(lanes_, is_lower));
 }
 
 Offset Dispatcher::head_offset(uint32_t lane) const { return messages_.at(lanes_.at(lane).head).offset; }

@@ -77,7 +77,7 @@ void Dispatcher::drop_from(PartitionId id, Offset first) {
     empty.push_back(number);
   }
   const auto is_empty = [&](const auto& entry) { return lanes_.at(entry.lane).head == kNil; };
-  keep_filled(partition.ready);
+  partition.ready.drop_empty(lanes_);
   std::erase_if(partition.held, is_empty);
   std::make_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
   std::erase_if(timers_, is_empty);
@@ -120,16 +120,6 @@ void Dispatcher::cut_lane(uint32_t number, Offset first) {
     messages_.release(slot);
     slot = next;
   }
-}
-
-// Takes the empty lanes out of a list.
-void Dispatcher::keep_filled(LaneList& list) {
-  LaneList kept;
-  while (!list.empty()) {
-    const uint32_t lane = lanes_.pop_front(list);
-    if (lanes_.at(lane).head != kNil) lanes_.push_back(kept, lane);
-  }
-  list = kept;
 }
 
 // A message's bytes, and what else is kept for it, are no longer needed.
