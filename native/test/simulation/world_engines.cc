@@ -1,5 +1,6 @@
 // Of the simulated world: engines, what they are handed and how they settle it. See world.h.
 #include <algorithm>
+#include <limits>
 
 #include "test/simulation/promise.h"
 #include "test/simulation/world.h"
@@ -95,7 +96,9 @@ size_t World::take(size_t number, size_t max_messages, size_t max_bytes) {
   Engine& engine = *engines_[number];
   if (!engine.attached) return 0;
   engine.rung = false;
-  const size_t count = dispatcher_->take(engine.taker, max_messages, max_bytes);
+  // Engines whose handlers wait ask for short runs.
+  const size_t max_run = random_.chance(30) ? random_.below(4) : std::numeric_limits<size_t>::max();
+  const size_t count = dispatcher_->take(engine.taker, max_messages, max_bytes, max_run);
   engine.idle = count == 0;
   if (count == 0) return 0;
   if (batch_.size() < engine.taker.batch_bytes()) batch_.resize(engine.taker.batch_bytes());
