@@ -125,7 +125,7 @@ test('a child that is silent is killed, and its leases come back once it is dead
   await host.settledCount(1)
   assert.equal(host.decisions, [])
   const [first] = started.noted('born')
-  assert.not(isAlive(first?.pid ?? 0))
+  await until(() => !isAlive(first?.pid ?? 0))
 })
 
 test('a command that does not exist ends the consumer after some attempts', async () => {
@@ -172,7 +172,8 @@ test('a handler that does not end when it is cancelled: its process is killed, a
     host.decisions.map(({ error }) => (error as LanewayError).code),
     ['HANDLER_TIMEOUT', 'HANDLER_TIMEOUT'],
   )
-  assert.not(isAlive(started.noted('born')[0]?.pid ?? 0))
+  // The end of its stream, which a dying process closes first, is what the host waits for.
+  await until(() => !isAlive(started.noted('born')[0]?.pid ?? 0))
 })
 
 test('abort: a child that still runs a handler is killed at once', async () => {
