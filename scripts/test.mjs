@@ -15,6 +15,9 @@
  *   npm test -- --jobs 1             one test file at a time, with all that it prints (by default 3 at once, since most of them
  *                                    wait for brokers and processes; then a file's output is shown if something in it failed)
  *   npm test -- retry                only test files whose path contains this
+ *
+ * Beside others a test may find the machine busier than its deadlines allow for. So a file in which tests fail runs once
+ * more, alone, and that counts; the end of the output names it. What crashes or hangs fails at once.
  */
 import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -40,6 +43,9 @@ const DEADLINE_MS = {
 
 /** Their figures are of the whole machine, which they do not share. */
 const ALONE = ['limits', 'packaging']
+
+/** What fails beside others is not counted yet: it runs again. */
+const NOTHING = { passed: 0, failed: 0, skipped: 0 }
 
 const compiledDir = join(buildDir, 'js')
 
@@ -97,8 +103,31 @@ const files = ['test', 'bench', 'chaos']
   .flatMap((folder) => findTestFiles(join(compiledDir, folder)))
   .filter((file) => values.only.includes(partOf(file)))
   .filter((file) => positionals.length === 0 || positionals.some((wanted) => file.includes(wanted)))
+/** @type {string[]} */
+const failedBesideOthers = []
 await inParallel(files, jobs, async (file) => {
-  const options = { base: compiledDir, deadlineMs: DEADLINE_MS[partOf(file)], besideOthers: jobs > 1 }
-  await tally.add(relative(compiledDir, file), () => runUvuFile(file, options))
+  const besideOthers = jobs > 1
+  await tally.add(relative(compiledDir, file), async () => {
+    const count = await run(file, besideOthers)
+    if (!besideOthers || count.failed === 0 || !count.ended) return count
+    failedBesideOthers.push(file)
+    return NOTHING
+  })
 })
+for (const file of failedBesideOthers) {
+  const title = `${relative(compiledDir, file)}, again, alone`
+  await tally.add(title, async () => {
+    const count = await run(file, false)
+    if (count.failed === 0) tally.remark(`FLAKY: ${relative(compiledDir, file)} failed beside others, and passed alone`)
+    return count
+  })
+}
 tally.close()
+
+/**
+ * @param {string} file
+ * @param {boolean} besideOthers
+ */
+function run(file, besideOthers) {
+  return runUvuFile(file, { base: compiledDir, deadlineMs: DEADLINE_MS[partOf(file)], besideOthers })
+}

@@ -28,7 +28,7 @@ import { findTestFiles, runUvuFile } from './uvu-tests.mjs'
 
 const DEADLINE_MS = 8 * 60_000
 /** Most of the tests wait for processes and timers. */
-const JOBS = 3
+const JOBS = 2
 /** Of the engine contract's largest case: a tenth, because everything takes longer. */
 const CONTRACT_MESSAGES = '10000'
 const ADDON = 'laneway.node'

@@ -14,6 +14,8 @@ export class Tally {
   /** @type {Count} */
   #total = { passed: 0, failed: 0, skipped: 0 }
   #startedAt = performance.now()
+  /** @type {string[]} */
+  #remarks = []
 
   /**
    * Runs one runner and adds what it reports.
@@ -30,10 +32,19 @@ export class Tally {
     process.stdout.write(`== ${title}: ${describe(count)} (${seconds(startedAt)} s)\n`)
   }
 
+  /**
+   * Is said at the end, before the closing line.
+   * @param {string} text
+   */
+  remark(text) {
+    this.#remarks.push(text)
+  }
+
   /** Prints the closing line; the process's exit code says whether all passed. Nothing run is a failure too. */
   close() {
     const { passed, failed } = this.#total
     if (failed > 0 || passed === 0) process.exitCode = 1
+    process.stdout.write(this.#remarks.map((remark) => `\n${remark}`).join(''))
     process.stdout.write(`\n${seconds(this.#startedAt)} s\n${describe(this.#total)}\n`)
   }
 }

@@ -8,6 +8,7 @@ import { launch } from './launch.mjs'
 import { show } from './show.mjs'
 
 /** @typedef {import('./tally.mjs').Count} Count */
+/** @typedef {Count & { ended: boolean }} FileCount ended: by itself, with its summary; not so after a crash or a deadline */
 
 const PRELOAD = new URL('uvu/preload.mjs', import.meta.url).href
 
@@ -28,7 +29,7 @@ export function findTestFiles(folder) {
  * @param {{ base: string, deadlineMs: number, env?: Record<string, string>, besideOthers?: boolean }} options base: the folder
  *   that file names are shown from; env: added to the environment; besideOthers: the output is shown when the file has ended,
  *   because others run beside it, and only where a test in it failed or was skipped
- * @returns {Promise<Count>}
+ * @returns {Promise<FileCount>}
  */
 export async function runUvuFile(file, { base, deadlineMs, env = {}, besideOthers = false }) {
   const name = `\n${relative(base, file)}\n`
@@ -44,12 +45,12 @@ export async function runUvuFile(file, { base, deadlineMs, env = {}, besideOther
 /**
  * @param {number} status
  * @param {string} output
- * @returns {Count}
+ * @returns {FileCount}
  */
 function countOf(status, output) {
   const summary = output.match(/^\s*Total:\s+(\d+)\s+Passed:\s+(\d+)\s+Skipped:\s+(\d+)/m)
-  if (!summary) return { passed: 0, failed: 1, skipped: 0 }
+  if (!summary) return { passed: 0, failed: 1, skipped: 0, ended: false }
   const [total = 0, passed = 0, skipped = 0] = summary.slice(1).map(Number)
   const failed = total - passed
-  return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, skipped }
+  return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, skipped, ended: status < 128 }
 }
