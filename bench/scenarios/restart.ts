@@ -170,10 +170,16 @@ function keyFigureOf(tallies: readonly Tally[]): string {
   const measured = tallies.filter(({ restarts }) => restarts.length > 0)
   const own = measured.find(({ contestant }) => contestant.role === 'laneway')
   if (own === undefined) return 'laneway was not measured.'
-  const peers = measured.filter(({ contestant }) => contestant.role === 'peer')
-  const best = peers.toSorted((a, b) => medianShare(a) - medianShare(b)).at(0)
-  const beside = best === undefined ? '' : `, ${best.contestant.label} ${percent(medianShare(best))}`
-  return `After a kill laneway repeats ${percent(medianShare(own))} of what it had handled${beside}.`
+  const beside = measured
+    .filter(({ contestant }) => contestant.role === 'peer')
+    .map((tally) => `, ${tally.contestant.label} ${repeatedOf(tally)}`)
+  return `After a kill laneway repeats ${repeatedOf(own)}${beside.join('')}.`
+}
+
+/** How much was handled before the kill belongs to it: who stops at the first gaps has little to repeat. */
+function repeatedOf(tally: Tally): string {
+  const handled = median(tally.restarts.map(({ handled }) => handled))
+  return `${percent(medianShare(tally))} of the ${figure(handled)} that it had handled`
 }
 
 const percent = (share: number): string => `${figure(share * 100)} %`
