@@ -13,6 +13,7 @@
  *
  * Everything else is a defect. A rule here excuses one epoch against one other one, never all that a process does.
  */
+import { US_PER_MS } from './ledger.js'
 import type { Epoch, Ownership, Span } from './ownership.js'
 
 export const CAUSES = [
@@ -44,7 +45,6 @@ export interface RunTimes {
   readonly endedAt: number | undefined
 }
 
-const US_PER_MS = 1000
 /** A fence needs a silence of about a session; heartbeats are sent in intervals, so that a little less is enough. */
 const SILENT_SHARE = 0.75
 /** What a commit that failed is told with. */
@@ -118,8 +118,8 @@ export class Fences {
    */
   #gaveSessionUp({ member, endedAt }: Epoch): boolean {
     const silences = this.#ownership.lives.get(member)?.silences ?? []
-    const led = silences.find(({ to }) => Math.abs(to - endedAt) < this.#timing.eventMs * US_PER_MS)
-    return led !== undefined && this.#ownership.disturbances(member, led).length > 0
+    const last = silences.find(({ to }) => Math.abs(to - endedAt) < this.#timing.eventMs * US_PER_MS)
+    return last !== undefined && this.#ownership.disturbances(member, last).length > 0
   }
 
   /**

@@ -11,6 +11,9 @@ import { closeSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 
+/** Times in ledgers are µs, timeouts ms. */
+export const US_PER_MS = 1000
+
 const moment = { mono: z.number(), wall: z.number() }
 const message = {
   ...moment,

@@ -6,9 +6,7 @@
  * it, it ends when another member is assigned the partition. A process learns of that late when it was stopped, cut off
  * or without a broker; those times are the disturbances here. All times are µs.
  */
-import type { EventOf, FaultKind, Ledger } from './ledger.js'
-
-const US_PER_MS = 1000
+import { type EventOf, type FaultKind, type Ledger, US_PER_MS } from './ledger.js'
 
 export interface Span {
   readonly from: number

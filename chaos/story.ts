@@ -2,10 +2,9 @@
  * Ledgers written by hand, for the tests of the checker: what happened to one partition, told with times in ms and in
  * any order. Whoever is named has a ledger; each is put in the order of time.
  */
-import type { EventOf, FaultKind, Ledger, LedgerEvent, NewEvent } from './ledger.js'
+import { type EventOf, type FaultKind, type Ledger, type LedgerEvent, type NewEvent, US_PER_MS } from './ledger.js'
 
 const PARTITION = 0
-const US_PER_MS = 1000
 
 /** One run of a handler. */
 export interface Told {
