@@ -13,6 +13,7 @@ import type { Findings, Report } from './harness/report.js'
 import { formatJson, writeReport } from './harness/report-folder.js'
 import { formatTable } from './harness/report-table.js'
 import { Topics } from './harness/topics.js'
+import { say } from './say.js'
 import type { Scenario } from './scenarios/scenario.js'
 
 const commonOptions = z.object({
@@ -25,8 +26,6 @@ const commonOptions = z.object({
   report: z.string().optional(),
 })
 type CommonOptions = z.output<typeof commonOptions>
-
-const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`)
 
 export function addScenario(program: Command, scenario: Scenario): void {
   const command = program.command(scenario.id).description(scenario.question)

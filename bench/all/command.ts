@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { z } from 'zod'
 import { choicesOf, listOption } from '../command-options.js'
+import { say } from '../say.js'
 import { SCENARIOS } from '../scenarios/index.js'
 import { measureScenario } from './measure-scenario.js'
 import { type BriefScenario, runAll } from './run-all.js'
@@ -20,8 +21,6 @@ const options = z.object({
   peers: z.string().optional(),
   brokers: z.string().optional(),
 })
-
-const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`)
 
 export function allCommand(): Command {
   return new Command('all')

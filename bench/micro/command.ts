@@ -6,6 +6,7 @@ import { currentLoad, describeMachine } from '../harness/machine.js'
 import type { Report } from '../harness/report.js'
 import { formatJson, writeReport } from '../harness/report-folder.js'
 import { formatTable } from '../harness/report-table.js'
+import { say } from '../say.js'
 import { findMicro } from './findings.js'
 import { SUITES } from './index.js'
 
@@ -20,8 +21,6 @@ interface MicroOptions {
 export const MICRO_QUESTION = "What do laneway's parts cost, beside what one would write by hand in plain JavaScript?"
 
 const SUITE_IDS = SUITES.map(({ id }) => id)
-
-const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`)
 
 async function micro({ only, rounds, milliseconds, json, report: folder }: MicroOptions): Promise<void> {
   const startedAt = new Date()
