@@ -162,14 +162,15 @@ int64_t count_runs(const GapMap& map) {
   return changes - (phantom ? 1 : 0) + 1;
 }
 
-uint32_t checksum(const GapMap& map) {
+// Of the map and of the mean it is coded with: the count and the form follow from the map, the rest is the signature's.
+uint32_t checksum(const GapMap& map, int mean) {
   uint64_t hash = 0x9E3779B97F4A7C15ULL;
   const auto mix = [&hash](uint64_t value) {
     hash = (hash ^ value) * 0xD6E8FEB86659FD93ULL;
     hash ^= hash >> 32;
   };
   mix(static_cast<uint64_t>(map.base));
-  mix(static_cast<uint64_t>(map.length));
+  mix(static_cast<uint64_t>(map.length) << 6 | static_cast<uint64_t>(mean));
   for (const uint64_t word : map.settled) mix(word);
   // MurmurHash3's finaliser (public domain): every bit of the last word must reach the bits that are kept.
   hash ^= hash >> 33;
@@ -344,7 +345,7 @@ EncodedMetadata encode_gap_map(const GapMap& map, Carrier carrier, size_t max_un
   if (runs > kMaxRuns) return encode_gap_map(map.prefix(end_of_runs(map, kMaxRuns)), carrier, max_units);
   Coded coded = code(map, mean_settled_run(map, runs), bytes_in(carrier, max_units));
   if (coded.covered == 0) return {};
-  coded.header.checksum = checksum(coded.covered == map.length ? map : map.prefix(coded.covered));
+  coded.header.checksum = checksum(coded.covered == map.length ? map : map.prefix(coded.covered), coded.header.mean);
   return carry(coded, carrier);
 }
 
@@ -364,7 +365,7 @@ Result<GapMap> decode_gap_map(Offset base, std::string_view text) {
   if (!header) return corrupt("has " + std::to_string(bytes->size()) + " bytes, which end inside its header");
   auto map = decode_runs(std::span(*bytes).subspan(header->size()), *header, base);
   if (!map) return map;
-  if (const uint32_t seen = checksum(*map); seen != header->checksum) {
+  if (const uint32_t seen = checksum(*map, header->mean); seen != header->checksum) {
     return corrupt("does not belong to offset " + std::to_string(base) + ", or was changed: its checksum is " +
                    std::to_string(header->checksum) + ", the map's " + std::to_string(seen));
   }

@@ -2,9 +2,9 @@
 // Kafka's commit metadata.
 //
 // Layout: one signature character that names carrier and version and is never valid base64 (so that a Java reader
-// drops the string and goes on), then the carried bytes: checksum over (base, length, bits), a short header, coded
-// runs (byte for byte in gap_map_codec.cc). The checksum covers the base: a map that was moved to another offset is
-// refused, because reading a wrong map would skip messages.
+// drops the string and goes on), then the carried bytes: checksum over (base, length, bits, mean run), a short header,
+// coded runs (byte for byte in gap_map_codec.cc). The checksum covers the base: a map that was moved to another offset
+// is refused, because reading a wrong map would skip messages.
 #pragma once
 
 #include <cstddef>
