@@ -77,10 +77,13 @@ func TestAFunctionAnswersWithItsSettlement(t *testing.T) {
 
 func TestACallsDeadlineIsTheHandlers(t *testing.T) {
 	ended := make(chan error, 1)
+	called := make(chan struct{})
 	client := serve(t, worker.FunctionOptions{Handlers: map[string]worker.Handler{
 		"wait": func(ctx context.Context, _ *worker.Message) error {
 			<-ctx.Done()
 			ended <- ctx.Err()
+			// Both clocks end at about the same time, and an answer might come first.
+			<-called
 			return ctx.Err()
 		},
 	}})
@@ -89,6 +92,7 @@ func TestACallsDeadlineIsTheHandlers(t *testing.T) {
 	if _, err := client.Call(ctx, callOf("wait")); status.Code(err) != codes.DeadlineExceeded {
 		t.Errorf("got %v", err)
 	}
+	close(called)
 	next(t, "the handler's end", ended)
 }
 
