@@ -243,6 +243,7 @@ Napi::Object to_js(Napi::Env env, const ConsumerPartitionStats& partition) {
   object.Set("paused", stats.paused);
   object.Set("metadataFull", stats.metadata_full);
   object.Set("metadataFullMs", static_cast<double>(stats.metadata_full_ms));
+  object.Set("commonLane", stats.common_lane);
   object.Set("commitAgeMs", static_cast<double>(partition.commit_age_ms));
   object.Set("commitError", partition.commit_error);
   return object;

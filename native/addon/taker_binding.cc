@@ -56,8 +56,8 @@ class TakerHandle {
     consumer_->settle(settlements_);
   }
 
-  Napi::Value take(Napi::Env env, size_t max_messages, size_t max_bytes, size_t max_run) {
-    if (!attached_ || consumer_->take(taker_, max_messages, max_bytes, max_run) == 0) return env.Null();
+  Napi::Value take(Napi::Env env, size_t max_messages, size_t max_bytes, size_t max_run, bool sequential) {
+    if (!attached_ || consumer_->take(taker_, max_messages, max_bytes, max_run, sequential) == 0) return env.Null();
     return copy(env);
   }
 
@@ -143,7 +143,8 @@ Napi::Object make_taker(Napi::Env env, std::shared_ptr<Consumer> consumer, Napi:
               handle->settle(size_argument(info, 0));
               const size_t max_run =
                   info[3].IsUndefined() ? std::numeric_limits<size_t>::max() : size_argument(info, 3);
-              return handle->take(info.Env(), size_argument(info, 1), size_argument(info, 2), max_run);
+              const bool sequential = info[4].IsBoolean() && info[4].As<Napi::Boolean>().Value();
+              return handle->take(info.Env(), size_argument(info, 1), size_argument(info, 2), max_run, sequential);
             }));
   taker.Set("settle", Napi::Function::New(
                           env, [handle](const Napi::CallbackInfo& info) { handle->settle(size_argument(info, 0)); }));

@@ -14,6 +14,7 @@ bool Dispatcher::withhold(uint64_t lease, uint32_t slot, int64_t now_ms) {
   tell_time(now_ms);
   Message* message = find_lease(lease, slot, MessageState::kLeased);
   if (message == nullptr) return false;
+  give_back_rest_of_run(slot);
   const uint32_t number = message->lane;
   Lane& lane = lanes_.at(number);
   fail(slot);

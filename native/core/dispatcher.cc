@@ -174,6 +174,7 @@ void Dispatcher::set_metadata_full(PartitionId id, bool full) {
   if (partition.metadata_full == full) return;
   mark_full(partition, full);
   if (full) {
+    split_common_lane(partition, id);
     partition.full_since_ms = now_ms_;
   } else {
     partition.full_ms += now_ms_ - partition.full_since_ms;
@@ -213,7 +214,7 @@ DispatcherStats Dispatcher::stats() const {
     stats.partitions.push_back({id, partition.epoch, tracker.committable(), tracker.highest_settled(),
                                 tracker.position(), tracker.started() ? tracker.gap_count() : 0,
                                 partition.buffered_messages, partition.buffered_bytes, partition.in_flight,
-                                partition.paused, partition.metadata_full,
+                                partition.paused, partition.metadata_full, partition.common != kNil,
                                 partition.full_ms + (partition.metadata_full ? now_ms_ - partition.full_since_ms : 0)});
   }
   return stats;

@@ -19,6 +19,8 @@
 //   its lane closed until the letter is acknowledged (P8). Only settle_withheld() ends that.
 // - A taker on a thread that may end at any time (a worker's) is supervised: when it has left, its lanes stay closed
 //   until its supervisor has settled what it ran, and abandons the rest. Nothing of the Taker is needed for that.
+// - While its one taker calls handlers one after the other and each ends at once, a partition has one common lane for
+//   all keys: see common_lane.cc. Elsewhere it is a lane as any other.
 // - Each assigned partition has an equal share of the budgets. A stalled partition fills its own share only (P6).
 // - What happens "now" where no time is given happens at the latest time that settle() or advance() was told; advance()
 //   is called at least every 50 ms.
@@ -123,6 +125,7 @@ struct PartitionStats {
   size_t in_flight;
   bool paused;
   bool metadata_full;
+  bool common_lane;          // one for all keys
   int64_t metadata_full_ms;  // spent with a full gap map, in this assignment
 };
 
@@ -177,6 +180,12 @@ struct MessageView {
 
 class Dispatcher;
 
+// Which lane a message belongs to; without a key it has one alone.
+struct LaneKey {
+  uint64_t hash = 0;
+  bool keyed = false;
+};
+
 // A message as the ingest thread has it; the pointers are read during Intake::add only.
 struct IncomingMessage {
   Offset offset;
@@ -209,9 +218,9 @@ class Intake {
   friend class Dispatcher;
 
   struct Staged {
-    uint64_t hash;
     uint32_t slot;
-    bool keyed;
+    bool has_key;  // `key` is set
+    LaneKey key;
   };
 
   std::byte* allocate(uint32_t slot, size_t size, Slab*& slab);
@@ -226,6 +235,7 @@ class Intake {
   size_t staged_bytes_ = 0;
   Offset window_base_ = -1;  // -1: the first message of the batch sets it
   Offset refused_ = -1;      // too far above the committable offset; -1: none was
+  bool finds_keys_ = true;   // the partition has a lane for each key
   std::vector<uint32_t> reserved_;
   std::vector<Message*> reserved_messages_;
   std::vector<Staged> staged_;
@@ -309,8 +319,11 @@ class Dispatcher {
   bool read(Taker& reader, uint64_t lease, uint32_t slot);
   // Leases up to `max_messages` of at most about `max_bytes` (one at least, where one is ready), up to `max_run` of one
   // lane (one at least), and returns how many. When not 0, the caller must call taker.write() as it likes, then
-  // end_copy().
-  size_t take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run = std::numeric_limits<size_t>::max());
+  // end_copy(). `sequential`: the engine has one handler at a time, and settles each message of a run before it starts
+  // the next; where it has to wait inside a run after all, it releases what follows. Runs may then be longer than
+  // `max_run`, and of several keys.
+  size_t take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run = std::numeric_limits<size_t>::max(),
+              bool sequential = false);
   void end_copy();
   void settle(std::span<const Settlement> settlements, int64_t now_ms);
   // Reopens lanes whose retry is due; returns when the next one is, or -1.
@@ -379,7 +392,11 @@ class Dispatcher {
     int64_t full_since_ms = 0;  // meaningful while metadata_full
     int64_t full_ms = 0;
     ReadyLanes ready;
-    std::vector<HeldLane> held;  // a heap, the lowest offset first
+    size_t lanes = 0;
+    uint32_t common = kNil;           // its common lane
+    std::vector<uint32_t> split_run;  // what was leased of it when it was split last, in order
+    uint64_t split_lease = 0;         // the last lease of them
+    std::vector<HeldLane> held;       // a heap, the lowest offset first
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
     size_t in_flight = 0;
@@ -409,6 +426,11 @@ class Dispatcher {
   Slab* acquire_slab(Lock& lock, size_t footprint);
   bool publish(Lock& lock, Intake& intake);
   void enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged);
+  uint32_t lane_for(Partition& partition, PartitionId id, const Intake::Staged& staged, bool& created);
+  uint32_t find_or_create_lane(Partition& partition, PartitionId id, LaneKey key, bool& created);
+  void append(uint32_t lane, uint32_t slot);
+  LaneKey key_of(PartitionId id, const Message& message) const;
+  void release_lane(uint32_t lane);
 
   // Taking.
   void open_lane(uint32_t lane);
@@ -424,7 +446,16 @@ class Dispatcher {
   void lease_run(Taker& taker, uint32_t lane, size_t max_messages, size_t max_bytes, size_t max_run);
   void pick(Taker& taker, uint32_t slot) const;
   void release_leases(uint8_t taker);
+
+  // The common lane.
+  bool may_have_common_lane(const Partition& partition) const;
+  uint32_t create_common_lane(Partition& partition, PartitionId id);
+  void merge_lanes(Partition& partition, PartitionId id);
+  void split_common_lane(Partition& partition, PartitionId id);
+  void split_common_lanes();
+  void give_back_rest_of_run(uint32_t slot);
   bool is_seated(const Taker& taker) const { return taker.id_ < seats_.size() && seats_[taker.id_].taker == &taker; }
+  bool is_alone(const Taker& taker) const;
   bool are_outputs_full() const { return output_bytes_ >= options_.max_output_bytes; }
   bool has_work() const {
     return !stopped_ && !active_.empty() && executing_lanes_ < options_.concurrency &&
@@ -490,6 +521,7 @@ class Dispatcher {
   size_t output_bytes_ = 0;
   size_t full_partitions_ = 0;            // with a full gap map
   std::vector<PartitionId> passed_over_;  // by the take that runs
+  std::vector<uint32_t> scratch_;
 
   std::vector<Seat> seats_;  // by Taker::id_
   std::function<void(PartitionId)> space_listener_;
@@ -503,7 +535,8 @@ class Dispatcher {
   size_t buffered_bytes_ = 0;
   size_t in_flight_ = 0;
   bool stopped_ = false;
-  bool starved_ = false;  // a partition paused because the others hold what it might have taken
+  bool sequential_ = false;  // the last take was, and there is one taker
+  bool starved_ = false;     // a partition paused because the others hold what it might have taken
 
   uint64_t delivered_ = 0;
   uint64_t settled_ = 0;

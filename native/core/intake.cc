@@ -27,6 +27,7 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   if (found == nullptr || found->epoch != epoch || found->draining || dispatcher_.stopped_) return 0;
   Dispatcher::Partition& partition = dispatcher_.partitions_[id];
   if (partition.paused) return 0;
+  finds_keys_ = partition.common == kNil && !dispatcher_.may_have_common_lane(partition);
   const DispatcherOptions& options = dispatcher_.options_;
   const size_t messages = Dispatcher::room(partition.buffered_messages, dispatcher_.share_messages(),
                                            dispatcher_.buffered_messages_, options.max_buffered_messages);
@@ -75,11 +76,7 @@ bool Intake::add(const IncomingMessage& incoming) {
     std::memcpy(to + incoming.key_size + incoming.value_size, incoming.headers.data(), incoming.headers.size());
   }
 
-  const Order order = dispatcher_.options_.order;
-  const bool keyed = order == Order::kPartition || (order == Order::kKey && incoming.key != nullptr);
-  const size_t hashed = order == Order::kKey ? incoming.key_size : 0;
-  const uint64_t hash = keyed ? key_hash(dispatcher_.options_.seed, partition_, incoming.key, hashed) : 0;
-  staged_.push_back({hash, slot, keyed});
+  staged_.push_back({slot, finds_keys_, finds_keys_ ? dispatcher_.key_of(partition_, message) : LaneKey{}});
   staged_bytes_ += std::max<size_t>(size, 1);
   --messages_left_;
   return true;
@@ -189,18 +186,10 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
 
 void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Staged& staged) {
   Message& message = messages_.at(staged.slot);
-  bool created = true;
-  const uint32_t number = staged.keyed ? lanes_.find_or_create(staged.hash, id, created) : lanes_.create_alone(id);
-  Lane& lane = lanes_.at(number);
-  message.lane = number;
+  bool created = false;
+  const uint32_t number = lane_for(partition, id, staged, created);
   message.state = MessageState::kQueued;
-  if (lane.head == kNil) {
-    lane.head = staged.slot;
-  } else {
-    messages_.at(lane.tail).next = staged.slot;
-  }
-  lane.tail = staged.slot;
-  ++lane.queued;
+  append(number, staged.slot);
 
   const size_t size = message.size();
   slabs_.add_live(message.slab, slab_footprint(size));
@@ -210,9 +199,48 @@ void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Sta
   buffered_bytes_ += size;
   if (created) {
     open_lane(number);
-  } else if (lane.state == LaneState::kWaiting && options_.linger_ms > 0) {
+  } else if (options_.linger_ms > 0 && lanes_.at(number).state == LaneState::kWaiting) {
     fill_up(number);
   }
+}
+
+uint32_t Dispatcher::lane_for(Partition& partition, PartitionId id, const Intake::Staged& staged, bool& created) {
+  if (partition.common != kNil) return partition.common;
+  if (partition.lanes == 0 && may_have_common_lane(partition)) {
+    created = true;
+    return create_common_lane(partition, id);
+  }
+  const LaneKey key = staged.has_key ? staged.key : key_of(id, messages_.at(staged.slot));
+  return find_or_create_lane(partition, id, key, created);
+}
+
+uint32_t Dispatcher::find_or_create_lane(Partition& partition, PartitionId id, LaneKey key, bool& created) {
+  created = true;
+  const uint32_t lane = key.keyed ? lanes_.find_or_create(key.hash, id, created) : lanes_.create_alone(id);
+  if (created) ++partition.lanes;
+  return lane;
+}
+
+// The message becomes its lane's last, as queued or leased as it is.
+void Dispatcher::append(uint32_t number, uint32_t slot) {
+  Lane& lane = lanes_.at(number);
+  Message& message = messages_.at(slot);
+  message.lane = number;
+  message.next = kNil;
+  if (lane.head == kNil) {
+    lane.head = slot;
+  } else {
+    messages_.at(lane.tail).next = slot;
+  }
+  lane.tail = slot;
+  ++(message.state == MessageState::kLeased ? lane.leased : lane.queued);
+}
+
+LaneKey Dispatcher::key_of(PartitionId id, const Message& message) const {
+  const bool keyed = options_.order == Order::kPartition || (options_.order == Order::kKey && message.key_size >= 0);
+  if (!keyed) return {};
+  const size_t hashed = options_.order == Order::kKey ? static_cast<size_t>(message.key_size) : 0;
+  return {key_hash(options_.seed, id, message.data, hashed), true};
 }
 
 }  // namespace laneway

@@ -21,6 +21,7 @@ constexpr size_t kMaxBatchBytes = size_t{1} << 30;
 
 bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell, uint64_t ward) {
   const Lock lock(mutex_);
+  split_common_lanes();
   for (size_t i = 0; i <= seats_.size() && i < kMaxTakers; ++i) {
     if (i == seats_.size()) seats_.push_back({});
     if (seats_[i].taker != nullptr || seats_[i].ward != 0) continue;
@@ -28,6 +29,7 @@ bool Dispatcher::attach(Taker& taker, std::function<void()> doorbell, uint64_t w
     taker.id_ = static_cast<uint8_t>(i);
     taker.doorbell_ = std::move(doorbell);
     taker.idle_ = false;
+    ring();
     return true;
   }
   return false;
@@ -81,9 +83,14 @@ void Dispatcher::release_leases(uint8_t taker) {
   }
 }
 
-size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run) {
+size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run, bool sequential) {
   Lock lock(mutex_);
   while (exclusive_.load(std::memory_order_relaxed)) copies_changed_.wait(lock);
+  if (sequential && is_alone(taker)) {
+    sequential_ = true;
+  } else {
+    split_common_lanes();
+  }
   taker.clear(next_lease_);
   max_bytes = std::min(max_bytes, kMaxBatchBytes);
   max_run = std::clamp<size_t>(max_run, 1, options_.max_run_length);
@@ -100,6 +107,7 @@ size_t Dispatcher::take(Taker& taker, size_t max_messages, size_t max_bytes, siz
       continue;
     }
     if (partition.metadata_full) prefer_lowest(partition);
+    if (sequential_) merge_lanes(partition, id);
     for (size_t turn = 0; turn < kPartitionTurn && executing_lanes_ < options_.concurrency; ++turn) {
       if (taker.picked_.size() >= max_messages) break;
       if (options_.whole_runs && !taker.picked_.empty() &&
@@ -245,7 +253,7 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
   Partition& partition = partitions_[lane.partition];
   const Offset limit =
       partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
-  const size_t room = std::min(max_messages - taker.picked_.size(), max_run);
+  const size_t room = std::min(max_messages - taker.picked_.size(), lane.common ? max_messages : max_run);
   lane.poisoned = options_.poison_is_taken && lane.keyed && key_failures_.open_until(lane.hash, now_ms_) != 0;
   size_t run_bytes = 0;
   taker.run_starts_.push_back(static_cast<uint32_t>(taker.picked_.size()));

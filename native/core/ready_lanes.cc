@@ -12,18 +12,21 @@ void ReadyLanes::add(Lanes& lanes, uint32_t lane, Offset head) {
   const size_t place = place_of(std::clamp(band, first_, first_ + kBands - 1));
   lanes.push_back(bands_[place], lane);
   update(place);
+  ++count_;
 }
 
 void ReadyLanes::add_first(Lanes& lanes, uint32_t lane) {
   const size_t place = empty() ? place_of(first_) : first_place();
   lanes.push_front(bands_[place], lane);
   update(place);
+  ++count_;
 }
 
 uint32_t ReadyLanes::remove_first(Lanes& lanes) {
   const size_t place = first_place();
   const uint32_t lane = lanes.pop_front(bands_[place]);
   update(place);
+  --count_;
   return lane;
 }
 
@@ -32,7 +35,11 @@ void ReadyLanes::drop_empty(Lanes& lanes) {
     LaneList kept;
     while (!bands_[place].empty()) {
       const uint32_t lane = lanes.pop_front(bands_[place]);
-      if (lanes.at(lane).head != kNil) lanes.push_back(kept, lane);
+      if (lanes.at(lane).head != kNil) {
+        lanes.push_back(kept, lane);
+      } else {
+        --count_;
+      }
     }
     bands_[place] = kept;
     update(place);

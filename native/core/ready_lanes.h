@@ -17,7 +17,8 @@ namespace laneway {
 
 class ReadyLanes {
  public:
-  bool empty() const { return filled_ == 0; }
+  bool empty() const { return count_ == 0; }
+  size_t count() const { return count_; }
   // `head`: the offset of the lane's first message.
   void add(Lanes& lanes, uint32_t lane, Offset head);
   // Goes before all others.
@@ -44,7 +45,8 @@ class ReadyLanes {
   // A ring. What is older than the first band is in it; what is beyond the last is in that.
   std::array<LaneList, kBands> bands_;
   uint64_t filled_ = 0;  // by place
-  Offset first_ = 0;     // no band before it has lanes
+  size_t count_ = 0;
+  Offset first_ = 0;  // no band before it has lanes
 };
 
 template <typename Before>
@@ -65,6 +67,7 @@ uint32_t ReadyLanes::remove_least(Lanes& lanes, Before before) {
   }
   lanes.remove_after(bands_[place_of_least], before_least);
   update(place_of_least);
+  --count_;
   return least;
 }
 

@@ -13,6 +13,10 @@ namespace {
 // A partition that stopped at its share goes on below this part of it.
 constexpr double kResumeAt = 0.7;
 
+bool is_settled_by(Outcome outcome) {
+  return outcome == Outcome::kCompleted || outcome == Outcome::kDropped || outcome == Outcome::kDeadLettered;
+}
+
 }  // namespace
 
 void Dispatcher::settle(std::span<const Settlement> settlements, int64_t now_ms) {
@@ -36,6 +40,7 @@ Message* Dispatcher::find_lease(uint64_t lease, uint32_t slot, MessageState stat
 void Dispatcher::settle_one(const Settlement& settlement) {
   Message* message = find_lease(settlement.lease, settlement.slot, MessageState::kLeased);
   if (message == nullptr) return;
+  if (!is_settled_by(settlement.outcome)) give_back_rest_of_run(settlement.slot);
   const uint32_t number = message->lane;
   Lane& lane = lanes_.at(number);
   switch (settlement.outcome) {
@@ -126,10 +131,19 @@ void Dispatcher::end_lease_if_done(uint32_t number) {
   if (lane.withheld != 0) {
     enter(lane, LaneState::kClosed);
   } else if (lane.queued == 0) {
-    lanes_.release(number);
+    release_lane(number);
   } else {
     open_lane(number);
   }
+}
+
+// The lane must be empty and in no list.
+void Dispatcher::release_lane(uint32_t number) {
+  const Lane& lane = lanes_.at(number);
+  Partition& partition = partitions_[lane.partition];
+  if (lane.common) partition.common = kNil;
+  --partition.lanes;
+  lanes_.release(number);
 }
 
 // Takes a settled message out of its lane. Nearly always it is the head; whatever stands before it was leased with it,

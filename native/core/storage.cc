@@ -82,7 +82,7 @@ void Dispatcher::drop_from(PartitionId id, Offset first) {
   std::make_heap(partition.held.begin(), partition.held.end(), std::greater<>{});
   std::erase_if(timers_, is_empty);
   std::make_heap(timers_.begin(), timers_.end(), std::greater<>{});
-  for (const uint32_t number : empty) lanes_.release(number);
+  for (const uint32_t number : empty) release_lane(number);
 }
 
 // A lane's offsets ascend, so what goes is its tail.

@@ -147,9 +147,9 @@ class Consumer {
   void leave(Taker& taker);
   void abandon(uint64_t ward);
   bool read(Taker& reader, uint64_t lease, uint32_t slot) { return dispatcher_.read(reader, lease, slot); }
-  size_t take(Taker& taker, size_t max_messages, size_t max_bytes,
-              size_t max_run = std::numeric_limits<size_t>::max()) {
-    return dispatcher_.take(taker, max_messages, max_bytes, max_run);
+  size_t take(Taker& taker, size_t max_messages, size_t max_bytes, size_t max_run = std::numeric_limits<size_t>::max(),
+              bool sequential = false) {
+    return dispatcher_.take(taker, max_messages, max_bytes, max_run, sequential);
   }
   void end_copy() { dispatcher_.end_copy(); }
   void settle(std::span<const Settlement> settlements);

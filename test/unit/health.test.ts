@@ -19,6 +19,7 @@ const partition: RawPartitionStats = {
   inFlight: 2,
   paused: false,
   metadataFull: false,
+  commonLane: false,
   metadataFullMs: 0,
   commitAgeMs: 20,
   commitError: '',

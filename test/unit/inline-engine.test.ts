@@ -259,6 +259,87 @@ test('runs are as long as may be where handlers do not wait, and short where the
   await engine.stop('drain', DEADLINE_MS)
 })
 
+/** Enough handlers that end at once for the engine to take sequentially; then nothing is offered. */
+async function becomeSequential(host: ScriptedHost): Promise<void> {
+  const MANY = 10_000
+  host.offer(runOf(0, ...Array.from({ length: MANY }, (_, i) => i)))
+  await host.settledCount(MANY)
+  // One that is taken after all of them have ended.
+  host.offer(runOf(0, MANY))
+  await host.settledCount(MANY + 1)
+  host.settled.length = 0
+}
+
+test('an engine whose handlers end at once takes sequentially; a promise that waits ends that, and the run it is in', async () => {
+  const gate = new Gate()
+  const { engine, host } = start((message, context) =>
+    message.offset === 20_002 ? gate.handler(message, context) : undefined,
+  )
+  await becomeSequential(host)
+  assert.is(host.sequential, true)
+  host.offer(runOf(0, 20_001, 20_002, 20_003, 20_004))
+  await host.settledCount(2)
+  assert.equal(slotsWith(host, COMPLETED), [20_001])
+  // With it what follows in its run goes back, too.
+  assert.equal(slotsWith(host, RELEASED), [20_003])
+  assert.is(host.sequential, false)
+  gate.end(20_002)
+  await host.settledCount(3)
+  assert.equal(slotsWith(host, COMPLETED), [20_001, 20_002])
+  assert.is(host.sequential, false)
+  await engine.stop('drain', DEADLINE_MS)
+})
+
+test('promises that end at once end neither sequential takes nor their run', async () => {
+  const seen: number[] = []
+  const { engine, host } = start(async ({ offset }) => {
+    await undefined
+    seen.push(offset)
+  })
+  await becomeSequential(host)
+  assert.is(host.sequential, true)
+  seen.length = 0
+  host.offer(runOf(0, 20_001, 20_002, 20_003), runOf(1, 1))
+  await host.settledCount(4)
+  assert.equal(
+    seen.filter((offset) => offset !== 1),
+    [20_001, 20_002, 20_003],
+  )
+  assert.is(slotsWith(host, COMPLETED).length, 4)
+  assert.is(host.sequential, true)
+  await engine.stop('drain', DEADLINE_MS)
+})
+
+test('handlers that wait, however shortly, are not taken for ones that end at once', async () => {
+  const { engine, host } = start(async ({ partition }) => {
+    if (partition === 1) await nextTurn()
+  })
+  await becomeSequential(host)
+  host.offer(runOf(1, 1, 2))
+  await host.settledCount(2)
+  assert.equal(slotsWith(host, RELEASED), [2])
+  for (let i = 0; i < 20; i += 1) host.offer(...Array.from({ length: 500 }, (_, each) => runOf(1, i * 500 + each)))
+  await host.settledCount(10_002)
+  assert.is(host.sequential, false)
+  await engine.stop('drain', DEADLINE_MS)
+})
+
+test('a failure ends sequential takes; a message that is dropped does not', async () => {
+  const { engine, host } = start(({ offset }) => {
+    if (offset >= 20_000) throw new Error('fails')
+  })
+  await becomeSequential(host)
+  host.decision = { kind: 'drop' }
+  host.offer(runOf(0, 20_000))
+  await host.settledCount(1)
+  assert.is(host.sequential, true)
+  host.decision = { kind: 'retry', delayMs: 0 }
+  host.offer(runOf(0, 20_001))
+  await host.settledCount(2)
+  assert.is(host.sequential, false)
+  await engine.stop('drain', DEADLINE_MS)
+})
+
 test('fence: nothing of the partition that was taken before starts; other partitions and later takes go on', async () => {
   const gate = new Gate()
   const { engine, host } = start(gate.handler)

@@ -31,6 +31,7 @@ export class ScriptedHost implements EngineHost {
   largestTake = 0
   /** Of the last take. */
   maxRun: number | undefined
+  sequential: boolean | undefined
   isDetached = false
   readonly #batches: ArrayBuffer[] = []
   readonly #capacity: number
@@ -59,9 +60,10 @@ export class ScriptedHost implements EngineHost {
     return {
       settlements,
       settlementCapacity: this.#capacity,
-      take: (count, maxMessages, _maxBytes, maxRun) => {
+      take: (count, maxMessages, _maxBytes, maxRun, sequential) => {
         this.takes += 1
         this.maxRun = maxRun
+        this.sequential = sequential
         this.largestTake = Math.max(this.largestTake, maxMessages)
         this.#read(settlements, count)
         const batch = this.#batches.shift() ?? null

@@ -62,8 +62,8 @@ export class Settler {
   }
 
   /** Settles, then takes; undefined when nothing is ready: the taker's `onReady` is called when something is. */
-  take(maxMessages: number, maxBytes: number, maxRun?: number): MessageBatch | undefined {
-    const buffer = this.taker.take(this.#columns.empty(), maxMessages, maxBytes, maxRun)
+  take(maxMessages: number, maxBytes: number, maxRun?: number, sequential?: boolean): MessageBatch | undefined {
+    const buffer = this.taker.take(this.#columns.empty(), maxMessages, maxBytes, maxRun, sequential)
     return buffer === null ? undefined : new MessageBatch(buffer)
   }
 

@@ -129,8 +129,18 @@ export interface Taker {
    * (at least one message where any is ready), up to `maxRun` of one lane, where that is less than the option
    * `maxRunLength`. Returns a batch (layout: native/core/batch_layout.h, mirrored in
    * ts/message-batch.ts), or null when nothing is ready: then `onReady` is called once when something is.
+   *
+   * `sequential`: the engine runs one handler at a time, and settles each message of a run before it starts the next;
+   * where it has to wait inside a run after all, it releases what follows at once. Where it is its consumer's only
+   * taker, runs may then be longer than `maxRun`, and of several keys: a lane for each key has nothing to give it.
    */
-  take(settlementCount: number, maxMessages: number, maxBytes: number, maxRun?: number): ArrayBuffer | null
+  take(
+    settlementCount: number,
+    maxMessages: number,
+    maxBytes: number,
+    maxRun?: number,
+    sequential?: boolean,
+  ): ArrayBuffer | null
   /** A message that any taker has leased, as a batch of one; its lease stays as it is. null: the lease is gone. */
   read(lease: number, slot: number): ArrayBuffer | null
   /** Settles without taking. Also wakes a revoke or a close that waits for these leases. */

@@ -53,11 +53,39 @@ void AssignmentModel::see_end() {
   end_ = -1;
 }
 
+void AssignmentModel::merge() {
+  if (in_flight_ != 0 || withheld_ != 0 || closed_lanes_ != 0 || blocked_lanes_ != 0 || pending_.empty()) {
+    broken("P2", "one lane from offset %lld, where not every lane may start", number(base()));
+  }
+  common_ = true;
+}
+
+void AssignmentModel::split() { common_ = false; }
+
+size_t AssignmentModel::started_lanes() const {
+  std::vector<bool> together(lanes_.size());
+  size_t count = 0;
+  for (const Pending& message : pending_) {
+    if (message.together && !together[message.lane]) ++count;
+    if (message.together) together[message.lane] = true;
+  }
+  return common_ || count == 0 ? executing_lanes() : executing_lanes_ - count + 1;
+}
+
 const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t lease, size_t engine) {
   const auto found = find(offset);
   if (found == pending_.end()) broken("P3", "offset %lld was started; it is settled or never came", number(offset));
   Lane& lane = lanes_[found->lane];
   if (found->lease != 0) broken("P2", "offset %lld was started while it is in flight", number(offset));
+  if (common_) {
+    const bool is_next =
+        std::all_of(pending_.begin(), found, [](const Pending& message) { return message.lease != 0; });
+    if (!is_next || (first_of_run && in_flight_ != 0)) {
+      broken("P2", "offset %lld is not the next of the common lane", number(offset));
+    }
+    first_of_run = lane.in_flight == 0;
+    found->together = true;
+  }
   if (first_of_run && lane.in_flight != 0) broken("P2", "offset %lld: its key is in flight already", number(offset));
   if (lane.closed) broken("P2", "offset %lld was started before its key was due", number(offset));
   if (lane.blocked) broken("P2", "offset %lld was started, and its lane is blocked", number(offset));
@@ -93,6 +121,7 @@ void AssignmentModel::settle(Pending& message, bool completed) {
   pending_.erase(pending_.begin() + (&message - pending_.data()));
   remove_from_lane(lane);
   end_lease(lane);
+  if (pending_.empty()) split();
   if (end_ >= 0) see_end();
 }
 
@@ -105,9 +134,15 @@ void AssignmentModel::fail(Pending& message) {
 
 void AssignmentModel::give_back(Pending& message) {
   const uint32_t number = message.lane;
+  const bool together = message.together;
   for (size_t i = static_cast<size_t>(&message - pending_.data()); i < pending_.size(); ++i) {
-    if (pending_[i].lane == number && pending_[i].lease != 0 && !pending_[i].withheld) leave(pending_[i]);
+    const bool is_of_run = together && pending_[i].together;
+    if (pending_[i].lane != number && !is_of_run) continue;
+    if (pending_[i].lease == 0 || pending_[i].withheld) continue;
+    leave(pending_[i]);
+    if (pending_[i].lane != number) end_lease(pending_[i].lane);
   }
+  split();
   end_lease(number);
 }
 
@@ -134,6 +169,7 @@ void AssignmentModel::withhold(Pending& message) {
   --in_flight_;
   if (--lane.in_flight == 0) --executing_lanes_;
   give_back(message);
+  message.together = false;
 }
 
 void AssignmentModel::return_withheld(Pending& message) {
@@ -168,6 +204,8 @@ int64_t AssignmentModel::next_due_ms() const {
 }
 
 bool AssignmentModel::has_startable(bool full) {
+  // Its engine has one handler at a time, and says so when that waits.
+  if (common_ && in_flight_ != 0) return false;
   ++walk_;
   for (const Pending& message : pending_) {
     if (full && message.record.offset > highest_settled()) return false;
@@ -229,6 +267,7 @@ uint32_t AssignmentModel::lane_for(const Record& record) {
 void AssignmentModel::leave(Pending& message) {
   if (message.lease == 0) return;
   message.lease = 0;
+  message.together = false;
   Lane& lane = lanes_[message.lane];
   if (message.withheld) {
     message.withheld = false;
@@ -296,6 +335,7 @@ void AssignmentModel::rewind(Offset to) {
     if (was_withheld && lanes_[number].withheld == 0) without_letter.push_back(number);
   }
   for (const uint32_t number : without_letter) end_lease(number);
+  if (pending_.empty()) split();
   position_ = to;
   highest_ = to - 1;
   for (auto at = pending_.rbegin(); at != pending_.rend() && at->record.offset == highest_; ++at) --highest_;

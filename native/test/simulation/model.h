@@ -22,6 +22,7 @@ struct Pending {
   uint64_t lease = 0;  // 0: waits
   size_t engine = 0;
   bool withheld = false;  // its lease is the dead-letter writer's
+  bool together = false;  // leased with other keys, in a run of the common lane
 };
 
 // Which keys of one partition are poison, over all its assignments in a consumer's life.
@@ -68,6 +69,10 @@ class AssignmentModel {
   // A message was offered to the dispatcher and published.
   void publish(const Record& record, size_t size);
   void reach_end(Offset end);
+  // The partition has one lane for all keys from now on, or again one for each.
+  void merge();
+  void split();
+  bool common() const { return common_; }
   // P2, P3: message `i` of a run that starts now. The first must be the lowest of a lane that is open and idle, each
   // other the lane's next.
   const Pending& start(Offset offset, bool first_of_run, uint64_t lease, size_t engine);
@@ -75,7 +80,7 @@ class AssignmentModel {
   Pending* leased(Offset offset, uint64_t lease, bool withheld = false);
   // `completed`: by a handler.
   void settle(Pending& message, bool completed);
-  // It and what is in flight above it in its lane wait again.
+  // It and what is in flight above it in its lane, or in its run, wait again.
   void give_back(Pending& message);
   // The same after a failure, until `due_ms`, or until the assignment ends.
   void retry(Pending& message, int64_t due_ms);
@@ -113,8 +118,10 @@ class AssignmentModel {
   // With engines or withheld.
   size_t in_flight() const { return in_flight_ + withheld_; }
   size_t withheld() const { return withheld_; }
-  size_t lanes() const { return lanes_in_use_; }
-  size_t executing_lanes() const { return executing_lanes_; }
+  size_t lanes() const { return common_ ? 1 : lanes_in_use_; }
+  size_t executing_lanes() const { return common_ ? size_t{in_flight_ != 0} : executing_lanes_; }
+  // The same, with what is left of a run of the common lane as the one that it was.
+  size_t started_lanes() const;
   size_t closed_lanes() const { return closed_lanes_; }
   size_t blocked_lanes() const { return blocked_lanes_; }
   int64_t next_due_ms() const;
@@ -157,6 +164,7 @@ class AssignmentModel {
   std::vector<Lane> lanes_;       // first the keys', then those of messages that have one alone
   std::vector<uint32_t> free_lanes_;
   size_t bytes_ = 0;
+  bool common_ = false;
   size_t in_flight_ = 0;  // with engines
   size_t withheld_ = 0;
   size_t lanes_in_use_ = 0;

@@ -44,6 +44,8 @@ World::World(uint64_t seed, bool verbose, Coverage& coverage)
   habits_.handler_timeout_ms = random_.chance(30) ? random_.between(20, 300) : 0;
   habits_.stalls = random_.chance(40);
   habits_.out_of_order = random_.chance(50) ? 40 : 5;
+  habits_.sequential = random_.chance(40) ? (random_.chance(50) ? 97 : 50) : 0;
+  habits_.waits = random_.chance(50) ? static_cast<unsigned>(random_.below(30)) : 0;
   habits_.produces_for = random_.chance(30) ? random_.below(300) : SIZE_MAX;
   habits_.produced_at_once = random_.chance(30) ? 6 : 2;
   habits_.settled_at_once = random_.chance(30) ? 2 : 8;
@@ -67,7 +69,7 @@ void World::fill_slabs() {
   is_transactional_ = false;
   metadata_units_ = broker_units_ = 4'096;
   slab_bytes_ = SlabPool(options_.max_buffered_bytes).slab_bytes();
-  habits_ = {5, 2, 2, 0, 0, 0, 40, true, SIZE_MAX, 8, 12, 12};
+  habits_ = {5, 2, 2, 0, 0, 0, 40, habits_.sequential, habits_.waits, true, SIZE_MAX, 8, 12, 12};
   traffic_.fill_slabs();
 }
 
@@ -141,7 +143,8 @@ void World::advance() {
 void World::start_consumer() {
   dispatcher_ = std::make_unique<Dispatcher>(options_);
   intake_ = std::make_unique<Intake>(*dispatcher_);
-  const size_t count = static_cast<size_t>(random_.between(1, 3));
+  const bool is_alone = random_.chance(habits_.sequential != 0 ? 80 : 33);
+  const size_t count = is_alone ? 1 : static_cast<size_t>(random_.between(2, 3));
   for (size_t i = 0; i < count; ++i) {
     engines_.push_back(std::make_unique<Engine>());
     attach(i);

@@ -44,6 +44,7 @@ class World {
     Offset offset;
     int64_t taken_ms = 0;
     bool poisoned = false;  // not to be run
+    uint64_t run = 0;       // its first lease
   };
   // What a handler produced, or a dead letter in a transaction. Whoever has it keeps its bytes.
   class SentOutput final : public Output {
@@ -75,6 +76,7 @@ class World {
   };
   struct Engine {
     Taker taker;
+    bool sequential = false;  // its last take was
     std::vector<Held> held;
     uint64_t ward = 0;  // of its supervisor; 0: it has none
     bool attached = false;
@@ -136,6 +138,8 @@ class World {
     unsigned blocked;
     int64_t handler_timeout_ms;  // 0: none
     unsigned out_of_order;
+    unsigned sequential;    // takes
+    unsigned waits;         // handlers of sequential takes
     bool stalls;            // some messages fail again and again, with long delays
     uint64_t produces_for;  // steps; then the topic is quiet
     size_t produced_at_once;
@@ -181,6 +185,10 @@ class World {
   void gave_back(size_t engine);
   void check_read(const Held& held);
   size_t take(size_t engine, size_t max_messages, size_t max_bytes);
+  void split_all();
+  void see_common_lanes();
+  void wait_in_run(Engine& engine);
+  void forget_rest(Engine& engine, const Held& held);
   void check_run(const BatchView& batch, size_t run, size_t engine);
   void check_message(const BatchView& batch, size_t i, const Pending& message, bool poisoned);
   void settle_some(size_t engine);

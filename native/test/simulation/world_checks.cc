@@ -25,7 +25,7 @@ void World::check_bounds(const DispatcherStats& stats) const {
     if (!assignment) continue;
     messages += assignment->model.messages();
     bytes += assignment->model.bytes();
-    executing += assignment->model.executing_lanes();
+    executing += assignment->model.started_lanes();
   }
   if (executing > options_.concurrency) broken("P5", "%zu lanes are executed", executing);
   if (messages > options_.max_buffered_messages + logs_.size()) broken("P5", "%zu messages are buffered", messages);
@@ -105,6 +105,7 @@ void World::check_partition(const PartitionStats& stats) const {
            number(seen), number(expected));
   };
   equal("P6", "P1", "position", stats.position, model.position());
+  equal("P6", "P6", "common lane", stats.common_lane, model.common());
   if (!model.started()) return;
   equal("P6", "P1", "committable offset", stats.committable, model.base());
   equal("P3", "P1", "highest settled offset", stats.highest_settled, model.highest_settled());
@@ -121,7 +122,7 @@ void World::check_no_engine_sleeps() {
   if (!sleeps) return;
   size_t executing = 0;
   for (const auto& assignment : assigned_) executing += assignment ? assignment->model.executing_lanes() : 0;
-  if (executing == options_.concurrency) return;
+  if (executing >= options_.concurrency) return;
   const bool full = dispatcher_->outputs_full();
   if (full) cover(Event::kOutputsFull);
   for (PartitionId id = 0; id < assigned_.size(); ++id) {

@@ -155,6 +155,7 @@ void World::send(const CommitSnapshot& snapshot) {
   if (snapshot.map.empty() || (!is_cut && units < limit * kHasRoom)) assignment.full = false;
   if (is_cut) cover(Event::kMapCut);
   if (assignment.full) cover(Event::kMapFull);
+  if (assignment.full) assignment.model.split();
   dispatcher_->set_metadata_full(id, assignment.full);
   sent_.push_back({id, snapshot.epoch, assignment.generation, snapshot.map, std::move(encoded)});
 }
@@ -200,6 +201,7 @@ bool World::store(SentCommit& commit, bool healthy) {
 void World::forget_limit(PartitionId id) {
   if (!assigned_[id]) return;
   assigned_[id]->full = random_.chance(50);
+  if (assigned_[id]->full) assigned_[id]->model.split();
   dispatcher_->set_metadata_full(id, assigned_[id]->full);
   dispatcher_->mark_changed(id, assigned_[id]->epoch);
 }

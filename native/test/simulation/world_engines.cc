@@ -22,6 +22,8 @@ void World::attach(size_t number) {
     cover(Event::kDoorbell);
   };
   engine->attached = true;
+  engine->sequential = false;
+  split_all();
   dispatcher_->attach(engine->taker, doorbell, engine->ward);
   engine->idle = false;
 }
@@ -98,7 +100,12 @@ size_t World::take(size_t number, size_t max_messages, size_t max_bytes) {
   engine.rung = false;
   // Engines whose handlers wait ask for short runs.
   const size_t max_run = random_.chance(30) ? random_.below(4) : std::numeric_limits<size_t>::max();
-  const size_t count = dispatcher_->take(engine.taker, max_messages, max_bytes, max_run);
+  engine.sequential = random_.chance(habits_.sequential);
+  const auto is_there = [](const auto& each) { return each->attached || each->lost; };
+  const bool is_alone = std::count_if(engines_.begin(), engines_.end(), is_there) == 1;
+  if (!engine.sequential || !is_alone) split_all();
+  const size_t count = dispatcher_->take(engine.taker, max_messages, max_bytes, max_run, engine.sequential);
+  see_common_lanes();
   engine.idle = count == 0;
   if (count == 0) return 0;
   if (batch_.size() < engine.taker.batch_bytes()) batch_.resize(engine.taker.batch_bytes());
@@ -116,6 +123,45 @@ size_t World::take(size_t number, size_t max_messages, size_t max_bytes) {
   return count;
 }
 
+// Every partition has a lane for each key again.
+void World::split_all() {
+  for (auto& assignment : assigned_) {
+    if (!assignment || !assignment->model.common()) continue;
+    cover(Event::kSplit);
+    if (assignment->model.in_flight() != 0) cover(Event::kSplitInRun);
+    assignment->model.split();
+  }
+}
+
+// Whether a partition has one lane for all keys is the dispatcher's choice; what follows from it is not.
+void World::see_common_lanes() {
+  if (habits_.sequential == 0) return;
+  for (const PartitionStats& stats : dispatcher_->stats().partitions) {
+    Assignment& assignment = *assigned_[stats.partition];
+    if (!stats.common_lane || assignment.model.common()) continue;
+    if (assignment.full) broken("P5", "partition %u has one lane, and its gap map is full", stats.partition);
+    cover(Event::kCommonLane);
+    assignment.model.merge();
+  }
+}
+
+// The handler of the first message waits: the others of its run are released at once.
+void World::wait_in_run(Engine& engine) {
+  const Held next = engine.held[1];
+  if (next.partition != engine.held[0].partition) return;
+  if (assigned_[next.partition] && assigned_[next.partition]->model.common()) cover(Event::kWaitedInRun);
+  plan(next, Outcome::kReleased);
+  engine.held.erase(engine.held.begin() + 1);
+  forget_rest(engine, next);
+  settle_planned();
+}
+
+// As engines do: what follows a message in its run goes back with it, and they know no more of it.
+void World::forget_rest(Engine& engine, const Held& held) {
+  if (random_.chance(20)) return;
+  std::erase_if(engine.held, [&](const Held& each) { return each.run == held.run && each.lease > held.lease; });
+}
+
 void World::check_run(const BatchView& batch, size_t run, size_t engine) {
   const PartitionId id = batch.run_partition(run);
   const size_t first = batch.run_start(run);
@@ -127,7 +173,10 @@ void World::check_run(const BatchView& batch, size_t run, size_t engine) {
   if (output_bytes_ >= options_.max_output_bytes && !assigned_[id]->full) {
     broken("P5", "messages start with %zu bytes of outputs", output_bytes_);
   }
-  if (last - first > options_.max_run_length) broken("P5", "a run of %zu messages", last - first);
+  const bool is_common = assigned_[id]->model.common();
+  if (is_common && !engines_[engine]->sequential) broken("P6", "partition %u: other keys wait for a run", id);
+  if (!is_common && last - first > options_.max_run_length) broken("P5", "a run of %zu messages", last - first);
+  if (is_common && last - first > 1) cover(Event::kRunOfManyKeys);
   trace("start %u from %lld x %zu", id, number(batch.offset(first)), last - first);
   Assignment& assignment = *assigned_[id];
   cover(Event::kStarted, last - first);
@@ -143,7 +192,8 @@ void World::check_run(const BatchView& batch, size_t run, size_t engine) {
     if (poisoned) cover(Event::kPoisonTaken);
     check_message(batch, i, message, poisoned);
     run_bytes += message.size;
-    engines_[engine]->held.push_back({batch.lease(i), batch.slot(i), id, batch.offset(i), now_ms_, poisoned});
+    engines_[engine]->held.push_back(
+        {batch.lease(i), batch.slot(i), id, batch.offset(i), now_ms_, poisoned, batch.lease(first)});
   }
   if (last - first > 1 && run_bytes > options_.max_run_bytes) broken("P5", "a run of %zu bytes", run_bytes);
 }
@@ -171,6 +221,7 @@ void World::check_message(const BatchView& batch, size_t i, const Pending& messa
 
 void World::settle_some(size_t number) {
   Engine& engine = *engines_[number];
+  if (engine.held.size() > 1 && random_.chance(habits_.waits)) wait_in_run(engine);
   for (size_t count = random_.below(habits_.settled_at_once); count > 0 && !engine.held.empty(); --count) {
     // Mostly in order; sometimes out of order within a run, as a batch handler does.
     const size_t index = random_.chance(habits_.out_of_order) ? random_.below(engine.held.size()) : 0;
@@ -182,6 +233,7 @@ void World::settle_some(size_t number) {
     if (held.poisoned || random_.chance(habits_.dead_lettered)) {
       settle_planned();
       withhold(held);
+      forget_rest(engine, held);
     } else if (habits_.handler_timeout_ms != 0 && now_ms_ - held.taken_ms > habits_.handler_timeout_ms) {
       // The handler was told to stop, and has ended now.
       cover(Event::kTimedOut);
@@ -197,6 +249,9 @@ void World::settle_some(size_t number) {
     } else {
       plan(held, what > 100 - habits_.dropped ? Outcome::kDropped : Outcome::kCompleted);
     }
+    const bool goes_back = !settlements_.empty() && settlements_.back().outcome != Outcome::kCompleted &&
+                           settlements_.back().outcome != Outcome::kDropped;
+    if (goes_back) forget_rest(engine, held);
     if (random_.chance(2)) plan(held, Outcome::kCompleted, 0, Event::kDoubleSettlement);
   }
   settle_planned();

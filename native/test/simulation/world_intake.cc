@@ -107,6 +107,7 @@ void World::publish() {
   }
   if (!staging.records.empty()) {
     trace("publish %u up to %lld", id, number(staging.records.back().offset));
+    see_common_lanes();
     if (staging.generation == log.generation()) assignment.generation = log.generation();
   }
   // For bytes or for the window. The latter closes the partition, if it is still so.

@@ -101,9 +101,13 @@ class Harness {
   std::vector<Taken> take(size_t max_messages = kAll, size_t max_bytes = kAnyBytes, size_t max_run = kAll) {
     return take_with(taker, max_messages, max_bytes, max_run);
   }
+  // As an engine whose handlers end at once.
+  std::vector<Taken> take_sequentially(size_t max_messages = kAll) {
+    return take_with(taker, max_messages, kAnyBytes, kAll, true);
+  }
   std::vector<Taken> take_with(Taker& by, size_t max_messages = kAll, size_t max_bytes = kAnyBytes,
-                               size_t max_run = kAll) {
-    if (dispatcher.take(by, max_messages, max_bytes, max_run) == 0) return {};
+                               size_t max_run = kAll, bool sequential = false) {
+    if (dispatcher.take(by, max_messages, max_bytes, max_run, sequential) == 0) return {};
     std::vector<std::byte> bytes(by.batch_bytes());
     by.write(bytes.data());
     dispatcher.end_copy();

@@ -98,7 +98,7 @@ export abstract class Executor {
   }
 
   /** Soon, once, and after everything that is due in the event loop now. */
-  protected scheduleTurn(): void {
+  scheduleTurn(): void {
     if (this.#turnScheduled || this.#stop === 'abort') return
     this.#turnScheduled = true
     setImmediate(() => {
@@ -152,8 +152,13 @@ export abstract class Executor {
   }
 
   /** undefined when nothing is ready: the pump is called when something is. */
-  protected take(maxMessages: number, maxBytes: number, maxRun?: number): MessageBatch | undefined {
-    const batch = this.#settler.take(maxMessages, maxBytes, maxRun)
+  protected take(
+    maxMessages: number,
+    maxBytes: number,
+    maxRun?: number,
+    sequential?: boolean,
+  ): MessageBatch | undefined {
+    const batch = this.#settler.take(maxMessages, maxBytes, maxRun, sequential)
     if (batch !== undefined) this.fences.meet(batch)
     return batch
   }

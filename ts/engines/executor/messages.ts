@@ -4,6 +4,10 @@
  * A synchronous handler costs no promise: its run is a plain loop, and its settlements travel with the next take. Where
  * a handler returns a promise, the rest of its run goes on from that promise's callback, one message after the other,
  * with two closures for the whole run. It must not start two messages of one run at once.
+ *
+ * While handlers end at once, with or without a promise, messages are taken as native code gives them to sequential
+ * engines: in long runs of several keys. A promise that outlasts the burst of microtasks in which it came releases the
+ * rest of such a run, because other keys must not wait for it.
  */
 import { LanewayError } from '../../errors.js'
 import { BatchMessage, type MessageBatch } from '../../message-batch.js'
@@ -26,11 +30,15 @@ const MAX_BYTES = 768 * 1024
 const RUN_MS = 150
 /** The mean wait is that of about so many messages. */
 const WAITS_REMEMBERED = 64
+/** So many handlers in a row must have ended at once and well before the next ones are expected to: where they do not, a
+ * lane is made again for each key that is buffered. */
+const SEQUENTIAL_AFTER = 8192
 
 /** A batch of which runs may not have started yet. */
 interface Work {
   readonly batch: MessageBatch
   readonly startedAt: number
+  readonly sequential: boolean
   nextRun: number
 }
 
@@ -41,20 +49,23 @@ class Run {
   readonly #batch: MessageBatch
   readonly #partition: number
   readonly #place: Place
-  readonly #end: number
+  readonly #sequential: boolean
+  #end: number
   #index: number
   /** Of the message whose promise is awaited. */
   #attempt: Attempt | undefined
   #awaitedSince = 0
+  #awaitedIn = 0
   #onResolved: (() => void) | undefined
   #onRejected: ((error: unknown) => void) | undefined
 
-  constructor(owner: MessageExecutor, host: HandlerHost, batch: MessageBatch, run: number) {
+  constructor(owner: MessageExecutor, host: HandlerHost, { batch, sequential }: Work, run: number) {
     this.#owner = owner
     this.#host = host
     this.#batch = batch
     this.#partition = batch.runPartitions[run] ?? 0
     this.#place = host.partition(this.#partition)
+    this.#sequential = sequential
     this.#index = batch.runStarts[run] ?? 0
     this.#end = batch.runStarts[run + 1] ?? 0
   }
@@ -89,20 +100,17 @@ class Run {
       return this.#failed(error)
     }
     attempt.end()
-    this.#completed(0)
+    owner.settle(batch, index, Outcome.Completed)
+    owner.endedAtOnce()
+    this.#index = index + 1
     return true
-  }
-
-  #completed(waitedMs: number): void {
-    this.#owner.settle(this.#batch, this.#index, Outcome.Completed)
-    this.#owner.waited(waitedMs)
-    this.#index += 1
   }
 
   /** True where the message is settled all the same; else the later ones of the run go back to their lane with it. */
   #failed(error: unknown): boolean {
     const isSettled = this.#owner.failed(error, this.#batch, this.#index, this.#place, this.#end)
     if (isSettled) this.#index += 1
+    else this.#owner.brokeOff()
     return isSettled
   }
 
@@ -117,6 +125,7 @@ class Run {
   #await(result: PromiseLike<unknown>, attempt: Attempt): void {
     this.#attempt = attempt
     this.#awaitedSince = this.#owner.clock
+    this.#awaitedIn = this.#owner.burst
     attempt.watch()
     this.#onResolved ??= () => this.#resolved()
     this.#onRejected ??= (error) => this.#rejected(error)
@@ -124,13 +133,37 @@ class Run {
     const promise = result instanceof Promise ? result : Promise.resolve(result)
     promise.then(this.#onResolved, this.#onRejected)
     this.#owner.awaiting()
+    this.#owner.watchBurst(this.#sequential ? this : undefined)
+  }
+
+  /** Where a promise is awaited, other keys go on. */
+  releaseRest(): void {
+    if (this.#attempt === undefined) return
+    this.#owner.brokeOff()
+    if (this.#index + 1 >= this.#end) return
+    this.#end = this.#index + 1
+    this.#owner.settle(this.#batch, this.#end, Outcome.Released)
+    this.#owner.scheduleTurn()
+  }
+
+  #endAttempt(): LanewayError | undefined {
+    const timeout = this.#attempt?.end()
+    this.#attempt = undefined
+    return timeout
+  }
+
+  #completed(): void {
+    this.#owner.settle(this.#batch, this.#index, Outcome.Completed)
+    if (this.#awaitedIn === this.#owner.burst) this.#owner.endedAtOnce()
+    else this.#owner.waited(this.#owner.clock - this.#awaitedSince)
+    this.#index += 1
   }
 
   #resolved(): void {
     this.#owner.resumed()
     try {
-      const timeout = this.#attempt?.end()
-      if (timeout === undefined) this.#completed(this.#owner.clock - this.#awaitedSince)
+      const timeout = this.#endAttempt()
+      if (timeout === undefined) this.#completed()
       else if (!this.#failed(timeout)) return
       if (this.#mayGoOn()) this.proceed()
     } catch (error) {
@@ -141,7 +174,7 @@ class Run {
   #rejected(reason: unknown): void {
     this.#owner.resumed()
     try {
-      const timeout = this.#attempt?.end()
+      const timeout = this.#endAttempt()
       if (this.#failed(timeout ?? reason) && this.#mayGoOn()) this.proceed()
     } catch (error) {
       this.#owner.broken(error)
@@ -154,6 +187,13 @@ export class MessageExecutor extends Executor {
   #postponed: Run[] = []
   #maxMessages = MAX_MESSAGES / 8
   #meanWaitMs = 0
+  /** Handlers that ended at once and well since one did not. */
+  #endedAtOnce = 0
+  /** The count of bursts of microtasks in which a promise came. */
+  #burst = 0
+  #isBurstWatched = false
+  /** Of sequential takes, with a promise of this burst. */
+  #awaiting: Run[] = []
 
   /** The run goes on in a later turn. */
   postponed(run: Run): void {
@@ -161,9 +201,42 @@ export class MessageExecutor extends Executor {
     this.scheduleTurn()
   }
 
-  /** How long the promise of a handler that has ended well was awaited, in ms; 0 where it gave none. */
+  /** How long the promise of a handler that has ended well was awaited, in ms; longer than its burst. */
   waited(ms: number): void {
     this.#meanWaitMs += (ms - this.#meanWaitMs) / WAITS_REMEMBERED
+    this.brokeOff()
+  }
+
+  /** A handler has ended well, without a promise or with one that was kept in the burst of microtasks in which it came. */
+  endedAtOnce(): void {
+    this.#meanWaitMs -= this.#meanWaitMs / WAITS_REMEMBERED
+    this.#endedAtOnce += 1
+  }
+
+  /** A handler did not end at once, or its message goes back. */
+  brokeOff(): void {
+    this.#endedAtOnce = 0
+  }
+
+  get burst(): number {
+    return this.#burst
+  }
+
+  /** A promise is awaited; `run` is of a sequential take. */
+  watchBurst(run: Run | undefined): void {
+    if (run !== undefined && this.#awaiting.at(-1) !== run) this.#awaiting.push(run)
+    if (this.#isBurstWatched) return
+    this.#isBurstWatched = true
+    // From a microtask it comes when there is none left; from elsewhere it would come before them.
+    queueMicrotask(() => process.nextTick(() => this.#endBurst()))
+  }
+
+  #endBurst(): void {
+    this.#isBurstWatched = false
+    this.#burst += 1
+    const runs = this.#awaiting
+    this.#awaiting = []
+    for (const run of runs) run.releaseRest()
   }
 
   protected override runTurn(): void {
@@ -177,6 +250,7 @@ export class MessageExecutor extends Executor {
   protected override discard(): void {
     this.#work = undefined
     this.#postponed = []
+    this.#awaiting = []
   }
 
   /** False when the turn is over. */
@@ -199,7 +273,7 @@ export class MessageExecutor extends Executor {
     if (work === undefined) return true
     while (work.nextRun < work.batch.runs) {
       work.nextRun += 1
-      new Run(this, this.host, work.batch, work.nextRun - 1).proceed()
+      new Run(this, this.host, work, work.nextRun - 1).proceed()
       if (this.#postponed.length > 0 || !this.mayGoOn()) return false
     }
     this.#work = undefined
@@ -216,9 +290,10 @@ export class MessageExecutor extends Executor {
   #takeWork(): boolean {
     if (this.stopping) return false
     const maxRun = Math.min(Math.ceil(RUN_MS / this.#meanWaitMs), MAX_MESSAGES)
-    const batch = this.take(this.#maxMessages, MAX_BYTES, maxRun)
+    const sequential = this.#endedAtOnce >= SEQUENTIAL_AFTER
+    const batch = this.take(this.#maxMessages, MAX_BYTES, maxRun, sequential)
     if (batch === undefined) return false
-    this.#work = { batch, startedAt: performance.now(), nextRun: 0 }
+    this.#work = { batch, startedAt: performance.now(), sequential, nextRun: 0 }
     return true
   }
 }
