@@ -55,7 +55,8 @@ class Run {
   /** Of the message whose promise is awaited. */
   #attempt: Attempt | undefined
   #awaitedSince = 0
-  #awaitedIn = 0
+  /** The burst in which that promise came. */
+  #awaitedIn = -1
   #onResolved: (() => void) | undefined
   #onRejected: ((error: unknown) => void) | undefined
 
@@ -125,7 +126,6 @@ class Run {
   #await(result: PromiseLike<unknown>, attempt: Attempt): void {
     this.#attempt = attempt
     this.#awaitedSince = this.#owner.clock
-    this.#awaitedIn = this.#owner.burst
     attempt.watch()
     this.#onResolved ??= () => this.#resolved()
     this.#onRejected ??= (error) => this.#rejected(error)
@@ -133,7 +133,9 @@ class Run {
     const promise = result instanceof Promise ? result : Promise.resolve(result)
     promise.then(this.#onResolved, this.#onRejected)
     this.#owner.awaiting()
-    this.#owner.watchBurst(this.#sequential ? this : undefined)
+    const burst = this.#owner.watchBurst()
+    if (this.#sequential && this.#awaitedIn !== burst) this.#owner.mayHold(this)
+    this.#awaitedIn = burst
   }
 
   /** Where a promise is awaited, other keys go on. */
@@ -192,8 +194,8 @@ export class MessageExecutor extends Executor {
   /** The count of bursts of microtasks in which a promise came. */
   #burst = 0
   #isBurstWatched = false
-  /** Of sequential takes, with a promise of this burst. */
-  #awaiting: Run[] = []
+  /** Runs of sequential takes, with a promise of this burst. */
+  #mayHold: Run[] = []
 
   /** The run goes on in a later turn. */
   postponed(run: Run): void {
@@ -222,20 +224,26 @@ export class MessageExecutor extends Executor {
     return this.#burst
   }
 
-  /** A promise is awaited; `run` is of a sequential take. */
-  watchBurst(run: Run | undefined): void {
-    if (run !== undefined && this.#awaiting.at(-1) !== run) this.#awaiting.push(run)
-    if (this.#isBurstWatched) return
-    this.#isBurstWatched = true
-    // From a microtask it comes when there is none left; from elsewhere it would come before them.
-    queueMicrotask(() => process.nextTick(() => this.#endBurst()))
+  /** A promise is awaited, in the burst that is returned. */
+  watchBurst(): number {
+    if (!this.#isBurstWatched) {
+      this.#isBurstWatched = true
+      // From a microtask it comes when there is none left; from elsewhere it would come before them.
+      queueMicrotask(() => process.nextTick(() => this.#endBurst()))
+    }
+    return this.#burst
+  }
+
+  /** Other keys are in the run: where its promise outlasts this burst, they must not wait for it. */
+  mayHold(run: Run): void {
+    this.#mayHold.push(run)
   }
 
   #endBurst(): void {
     this.#isBurstWatched = false
     this.#burst += 1
-    const runs = this.#awaiting
-    this.#awaiting = []
+    const runs = this.#mayHold
+    this.#mayHold = []
     for (const run of runs) run.releaseRest()
   }
 
@@ -250,7 +258,7 @@ export class MessageExecutor extends Executor {
   protected override discard(): void {
     this.#work = undefined
     this.#postponed = []
-    this.#awaiting = []
+    this.#mayHold = []
   }
 
   /** False when the turn is over. */
