@@ -53,6 +53,10 @@ export class LiveAttempts {
     this.#withSignals.add(attempt)
   }
 
+  get timesOut(): boolean {
+    return this.#host.handlerTimeoutMs !== 0
+  }
+
   /** From here on the attempt may time out. */
   watch(attempt: Abortable): void {
     const { handlerTimeoutMs } = this.#host
@@ -156,15 +160,25 @@ function requireRunning({ isEnded }: { readonly isEnded: boolean }): void {
   if (isEnded) throw new LanewayError('LEASE_LOST', 'the handler of this message has ended')
 }
 
-/** One attempt of one message. */
-export class Attempt extends LazySignal implements HandlerContext {
+/**
+ * One attempt of one message. There is one for each message, so it is made of little: whoever asks for a signal, or may
+ * time out, gets the rest. It extends no class, because a constructor that calls another one costs as much as the message.
+ */
+export class Attempt implements HandlerContext {
+  readonly #live: LiveAttempts
   readonly #batch: MessageBatch
   readonly #index: number
+  #isEnded = false
+  #lazy: LazySignal | undefined
 
   constructor(live: LiveAttempts, batch: MessageBatch, index: number) {
-    super(live)
+    this.#live = live
     this.#batch = batch
     this.#index = index
+  }
+
+  get signal(): AbortSignal {
+    return this.#lazySignal().signal
   }
 
   get attempt(): number {
@@ -178,9 +192,27 @@ export class Attempt extends LazySignal implements HandlerContext {
   /** A function of its own, because handlers take it out of their context: `(message, { send }) => ...`. */
   get send(): HandlerContext['send'] {
     return (record) => {
-      requireRunning(this)
-      this.live.send(this.#batch, this.#index, record)
+      requireRunning({ isEnded: this.#isEnded })
+      this.#live.send(this.#batch, this.#index, record)
     }
+  }
+
+  watch(): void {
+    if (this.#live.timesOut) this.#lazySignal().watch()
+  }
+
+  /** Why it has failed whatever its handler says: it timed out. */
+  end(): LanewayError | undefined {
+    this.#isEnded = true
+    return this.#lazy?.end()
+  }
+
+  #lazySignal(): LazySignal {
+    if (this.#lazy === undefined) {
+      this.#lazy = new LazySignal(this.#live)
+      if (this.#isEnded) this.#lazy.end()
+    }
+    return this.#lazy
   }
 }
 
