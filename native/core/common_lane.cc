@@ -28,7 +28,7 @@ bool Dispatcher::is_alone(const Taker& taker) const {
   return is_seated(taker) && std::count_if(seats_.begin(), seats_.end(), is_taken) == 1;
 }
 
-// As far as the partition's lanes allow for it. A key that has failed is counted by its lane.
+// Whatever lanes it has now. Where a key has failed, its own lane is needed: failures are counted by that lane's hash.
 bool Dispatcher::may_have_common_lane(const Partition& partition) const {
   return sequential_ && !partition.metadata_full && options_.linger_ms == 0 && key_failures_.count() == 0 &&
          share_messages() <= kMostInCommonLane;
@@ -36,7 +36,6 @@ bool Dispatcher::may_have_common_lane(const Partition& partition) const {
 
 uint32_t Dispatcher::create_common_lane(Partition& partition, PartitionId id) {
   partition.common = lanes_.create_alone(id);
-  lanes_.at(partition.common).common = true;
   ++partition.lanes;
   return partition.common;
 }

@@ -219,8 +219,7 @@ class Intake {
 
   struct Staged {
     uint32_t slot;
-    bool has_key;  // `key` is set
-    LaneKey key;
+    std::optional<LaneKey> key;  // where it is known already
   };
 
   std::byte* allocate(uint32_t slot, size_t size, Slab*& slab);

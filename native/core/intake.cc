@@ -76,7 +76,8 @@ bool Intake::add(const IncomingMessage& incoming) {
     std::memcpy(to + incoming.key_size + incoming.value_size, incoming.headers.data(), incoming.headers.size());
   }
 
-  staged_.push_back({slot, finds_keys_, finds_keys_ ? dispatcher_.key_of(partition_, message) : LaneKey{}});
+  staged_.push_back({slot, std::nullopt});
+  if (finds_keys_) staged_.back().key = dispatcher_.key_of(partition_, message);
   staged_bytes_ += std::max<size_t>(size, 1);
   --messages_left_;
   return true;
@@ -210,7 +211,7 @@ uint32_t Dispatcher::lane_for(Partition& partition, PartitionId id, const Intake
     created = true;
     return create_common_lane(partition, id);
   }
-  const LaneKey key = staged.has_key ? staged.key : key_of(id, messages_.at(staged.slot));
+  const LaneKey key = staged.key ? *staged.key : key_of(id, messages_.at(staged.slot));
   return find_or_create_lane(partition, id, key, created);
 }
 

@@ -36,7 +36,6 @@ struct Lane {
   uint32_t next = kNil;   // in a list of lanes
   LaneState state = LaneState::kFree;
   bool keyed = false;     // in the table
-  bool common = false;    // of all keys of its partition (common_lane.cc)
   bool retry = false;     // its head failed: wait until due_ms before it runs again
   bool lingers = false;   // waits for more messages, not for a retry
   bool blocked = false;   // its head is to stay

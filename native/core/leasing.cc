@@ -253,7 +253,8 @@ void Dispatcher::lease_run(Taker& taker, uint32_t number, size_t max_messages, s
   Partition& partition = partitions_[lane.partition];
   const Offset limit =
       partition.metadata_full ? partition.tracker.highest_settled() : std::numeric_limits<Offset>::max();
-  const size_t room = std::min(max_messages - taker.picked_.size(), lane.common ? max_messages : max_run);
+  const size_t room =
+      std::min(max_messages - taker.picked_.size(), partition.common == number ? max_messages : max_run);
   lane.poisoned = options_.poison_is_taken && lane.keyed && key_failures_.open_until(lane.hash, now_ms_) != 0;
   size_t run_bytes = 0;
   taker.run_starts_.push_back(static_cast<uint32_t>(taker.picked_.size()));

@@ -139,9 +139,8 @@ void Dispatcher::end_lease_if_done(uint32_t number) {
 
 // The lane must be empty and in no list.
 void Dispatcher::release_lane(uint32_t number) {
-  const Lane& lane = lanes_.at(number);
-  Partition& partition = partitions_[lane.partition];
-  if (lane.common) partition.common = kNil;
+  Partition& partition = partitions_[lanes_.at(number).partition];
+  if (partition.common == number) partition.common = kNil;
   --partition.lanes;
   lanes_.release(number);
 }

@@ -59,8 +59,8 @@ export class LiveAttempts {
 
   /** From here on the attempt may time out. */
   watch(attempt: Abortable): void {
+    if (!this.timesOut) return
     const { handlerTimeoutMs } = this.#host
-    if (handlerTimeoutMs === 0) return
     this.#timed.set(attempt, performance.now() + handlerTimeoutMs)
     this.#timer ??= this.#wakeIn(handlerTimeoutMs)
   }

@@ -30,8 +30,10 @@ const MAX_BYTES = 768 * 1024
 const RUN_MS = 150
 /** The mean wait is that of about so many messages. */
 const WAITS_REMEMBERED = 64
-/** So many handlers in a row must have ended at once and well before the next ones are expected to: where they do not, a
- * lane is made again for each key that is buffered. */
+/**
+ * So many handlers in a row must have ended at once and well before the next ones are expected to: where they do not, a
+ * lane is made again for each key that is buffered.
+ */
 const SEQUENTIAL_AFTER = 8192
 
 /** A batch of which runs may not have started yet. */
