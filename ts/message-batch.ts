@@ -8,6 +8,14 @@ import type { Message } from './ports/engine.js'
 
 const HEADER_BYTES = 24
 
+/**
+ * The class of every Buffer, which `Buffer` names as its species: called by itself it takes half of the time of
+ * Buffer.from(), which looks at its arguments first.
+ */
+const View = (Buffer as unknown as { [Symbol.species]: new (memory: ArrayBuffer, at: number, size: number) => Buffer })[
+  Symbol.species
+]
+
 export type PartitionName = (id: number) => { readonly topic: string; readonly partition: number }
 
 export class MessageBatch {
@@ -99,7 +107,7 @@ export class BatchMessage implements Message {
 
   get key(): Buffer | null {
     const size = this.#batch.keySizes[this.#index] ?? -1
-    return size < 0 ? null : Buffer.from(this.#batch.buffer, this.#batch.data[this.#index], size)
+    return size < 0 ? null : new View(this.#batch.buffer, this.#batch.data[this.#index] ?? 0, size)
   }
 
   get value(): Buffer | null {
@@ -107,7 +115,7 @@ export class BatchMessage implements Message {
     const size = batch.valueSizes[this.#index] ?? -1
     if (size < 0) return null
     const keySize = batch.keySizes[this.#index] ?? 0
-    return Buffer.from(batch.buffer, (batch.data[this.#index] ?? 0) + (keySize < 0 ? 0 : keySize), size)
+    return new View(batch.buffer, (batch.data[this.#index] ?? 0) + (keySize < 0 ? 0 : keySize), size)
   }
 
   get headers(): readonly (readonly [string, Buffer | null])[] {
@@ -116,7 +124,7 @@ export class BatchMessage implements Message {
     if (size === 0) return []
     const keySize = Math.max(batch.keySizes[this.#index] ?? 0, 0)
     const valueSize = Math.max(batch.valueSizes[this.#index] ?? 0, 0)
-    return decodeHeaders(Buffer.from(batch.buffer, (batch.data[this.#index] ?? 0) + keySize + valueSize, size))
+    return decodeHeaders(new View(batch.buffer, (batch.data[this.#index] ?? 0) + keySize + valueSize, size))
   }
 }
 

@@ -1,4 +1,5 @@
 /** Messages as handlers see them: views over one buffer, decoded only when asked, valid for as long as they are kept. */
+import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BatchMessage, MessageBatch } from '../../ts/message-batch.js'
@@ -9,6 +10,15 @@ const place = { topic: 'orders', partition: 3 }
 function messageOf(written: WrittenMessage): BatchMessage {
   return new BatchMessage(new MessageBatch(writeBatch(1, [{ partition: 0, messages: [written] }])), 0, place)
 }
+
+test('keys, values and values of headers are Buffers as any other', () => {
+  const { key, value, headers } = messageOf({ offset: 0, key: 'k', value: '', headers: [['name', 'v']] })
+  // Prototypes, too: users compare with Buffers of their own, and libraries ask Buffer.isBuffer().
+  deepStrictEqual(key, Buffer.from('k'))
+  deepStrictEqual(value, Buffer.alloc(0))
+  deepStrictEqual(headers, [['name', Buffer.from('v')]])
+  for (const bytes of [key, value]) assert.ok(Buffer.isBuffer(bytes))
+})
 
 test('every field of a message comes back as it was written', () => {
   const message = messageOf({
