@@ -201,14 +201,14 @@ export const schema = z
       .min(1)
       .max(100_000_000)
       .default(20_000)
-      .meta({ description: 'messages held natively, shared evenly by the assigned partitions' }),
+      .meta({ description: 'messages held natively: half divided among the assigned partitions, half lent to them' }),
     maxBufferedBytes: z
       .number()
       .int()
       .min(1)
       .max(2 ** 40)
       .default(64 * 1024 * 1024)
-      .meta({ description: 'bytes of keys, values and headers held natively, shared likewise' }),
+      .meta({ description: 'bytes of keys, values and headers held natively, divided likewise' }),
     maxRunLength: z
       .number()
       .int()

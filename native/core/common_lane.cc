@@ -31,7 +31,7 @@ bool Dispatcher::is_alone(const Taker& taker) const {
 // Whatever lanes it has now. Where a key has failed, its own lane is needed: failures are counted by that lane's hash.
 bool Dispatcher::may_have_common_lane(const Partition& partition) const {
   return sequential_ && !partition.metadata_full && options_.linger_ms == 0 && key_failures_.count() == 0 &&
-         share_messages() <= kMostInCommonLane;
+         messages_budget_.most() <= kMostInCommonLane;
 }
 
 uint32_t Dispatcher::create_common_lane(Partition& partition, PartitionId id) {

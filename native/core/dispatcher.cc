@@ -8,6 +8,8 @@ namespace laneway {
 
 Dispatcher::Dispatcher(const DispatcherOptions& options)
     : options_(options),
+      messages_budget_(options.max_buffered_messages, options.good_batch_messages),
+      bytes_budget_(options.max_buffered_bytes, options.good_batch_bytes),
       slabs_(options.max_buffered_bytes),
       key_failures_(options.poison_after, options.poison_cool_down_ms) {}
 
@@ -42,8 +44,9 @@ uint64_t Dispatcher::assign(PartitionId id, const std::optional<GapMap>& committ
     // What it had is free: for other partitions, and for engines that wait.
     check_space_of_all();
     ring();
+  } else {
+    divide_budgets();
   }
-  if (starved_) relieve();
   return partition.epoch;
 }
 
@@ -72,7 +75,7 @@ void Dispatcher::release(PartitionId id) {
   holes_ += static_cast<uint64_t>(partition.tracker.holes());
   partition.tracker.start();
   --assigned_;
-  check_space_of_all();
+  divide_budgets();
   ring();
 }
 
@@ -101,22 +104,6 @@ Dispatcher::Partition& Dispatcher::partition_at(PartitionId id) {
 
 const Dispatcher::Partition* Dispatcher::find_assigned(PartitionId id) const {
   return id < partitions_.size() && partitions_[id].assigned ? &partitions_[id] : nullptr;
-}
-
-size_t Dispatcher::share_messages() const {
-  return std::max<size_t>(options_.max_buffered_messages / std::max<size_t>(assigned_, 1), 1);
-}
-
-size_t Dispatcher::share_bytes() const {
-  return std::max<size_t>(options_.max_buffered_bytes / std::max<size_t>(assigned_, 1), 1);
-}
-
-// What a partition may take: its share, and no more than all partitions have left (they keep what they had when their
-// share shrinks). An empty partition may always take one message, whatever the others hold (P6).
-size_t Dispatcher::room(size_t used, size_t share, size_t used_by_all, size_t limit) {
-  const size_t own = share - std::min(used, share);
-  const size_t common = limit - std::min(used_by_all, limit);
-  return std::max<size_t>(std::min(own, common), used == 0 ? 1 : 0);
 }
 
 // --- Commits ---------------------------------------------------------------------------------------------------------
@@ -191,8 +178,8 @@ DispatcherStats Dispatcher::stats() const {
   stats.waiting_lanes = waiting_lanes_;
   stats.blocked_lanes = blocked_lanes_;
   stats.withheld = withheld_;
-  stats.buffered_messages = buffered_messages_;
-  stats.buffered_bytes = buffered_bytes_;
+  stats.buffered_messages = messages_budget_.used();
+  stats.buffered_bytes = bytes_budget_.used();
   stats.slab_bytes = slabs_.used_bytes();
   stats.in_flight = in_flight_;
   stats.delivered = delivered_;

@@ -21,7 +21,7 @@
 //   until its supervisor has settled what it ran, and abandons the rest. Nothing of the Taker is needed for that.
 // - While its one taker calls handlers one after the other and each ends at once, a partition has one common lane for
 //   all keys: see common_lane.cc. Elsewhere it is a lane as any other.
-// - Each assigned partition has an equal share of the budgets. A stalled partition fills its own share only (P6).
+// - What a partition may hold of the budgets is in budget.h: a stalled one leaves the others what is their own (P6).
 // - What happens "now" where no time is given happens at the latest time that settle() or advance() was told; advance()
 //   is called at least every 50 ms.
 #pragma once
@@ -41,6 +41,7 @@
 #include <vector>
 
 #include "core/batch_layout.h"
+#include "core/budget.h"
 #include "core/gap_map.h"
 #include "core/key_failures.h"
 #include "core/lanes.h"
@@ -73,6 +74,9 @@ struct DispatcherOptions {
   uint32_t concurrency = 256;
   size_t max_buffered_messages = 20'000;
   size_t max_buffered_bytes = size_t{64} << 20;
+  // See Budget: where many partitions share, one may borrow so much that a batch of it is worth its calls and wake-ups.
+  size_t good_batch_messages = 256;
+  size_t good_batch_bytes = size_t{1} << 20;
   uint32_t max_run_length = 16;
   // A run ends before this many bytes (its first message may be larger).
   size_t max_run_bytes = std::numeric_limits<size_t>::max();
@@ -477,6 +481,7 @@ class Dispatcher {
   void check_space(PartitionId id);
   void check_space_of_all();
   void relieve();
+  void divide_budgets();
 
   // Moving and freeing bytes.
   void wait_for_copies(Lock& lock);
@@ -493,10 +498,6 @@ class Dispatcher {
   std::optional<CommitSnapshot> collect_from(Partition& partition, PartitionId id);
   StandingMessage describe(const Lane& lane, int64_t now_ms) const;
 
-  size_t share_messages() const;
-  size_t share_bytes() const;
-  static size_t room(size_t used, size_t share, size_t used_by_all, size_t limit);
-
   const DispatcherOptions options_;
   mutable std::mutex mutex_;
   std::condition_variable copies_changed_;
@@ -507,6 +508,8 @@ class Dispatcher {
   size_t assigned_ = 0;
   uint64_t next_epoch_ = 1;
   std::deque<PartitionId> active_;  // partitions with ready lanes, in turn
+  Budget messages_budget_;
+  Budget bytes_budget_;
 
   MessagePool messages_;
   Lanes lanes_;
@@ -530,12 +533,9 @@ class Dispatcher {
   size_t waiting_lanes_ = 0;
   size_t blocked_lanes_ = 0;
   size_t withheld_ = 0;
-  size_t buffered_messages_ = 0;
-  size_t buffered_bytes_ = 0;
   size_t in_flight_ = 0;
   bool stopped_ = false;
   bool sequential_ = false;  // the last take was, and there is one taker
-  bool starved_ = false;     // a partition paused because the others hold what it might have taken
 
   uint64_t delivered_ = 0;
   uint64_t settled_ = 0;

@@ -28,15 +28,11 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   Dispatcher::Partition& partition = dispatcher_.partitions_[id];
   if (partition.paused) return 0;
   finds_keys_ = partition.common == kNil && !dispatcher_.may_have_common_lane(partition);
-  const DispatcherOptions& options = dispatcher_.options_;
-  const size_t messages = Dispatcher::room(partition.buffered_messages, dispatcher_.share_messages(),
-                                           dispatcher_.buffered_messages_, options.max_buffered_messages);
-  bytes_left_ = Dispatcher::room(partition.buffered_bytes, dispatcher_.share_bytes(), dispatcher_.buffered_bytes_,
-                                 options.max_buffered_bytes);
+  const size_t messages = dispatcher_.messages_budget_.room(partition.buffered_messages);
+  bytes_left_ = dispatcher_.bytes_budget_.room(partition.buffered_bytes);
   if (messages == 0 || bytes_left_ == 0) {
     partition.paused = true;
-    dispatcher_.starved_ |= partition.buffered_messages < dispatcher_.share_messages() &&
-                            partition.buffered_bytes < dispatcher_.share_bytes();
+    dispatcher_.check_space(id);
     return 0;
   }
   messages_left_ = std::min(messages, kMaxBatch);
@@ -180,7 +176,7 @@ bool Dispatcher::publish(Lock& lock, Intake& intake) {
     partition.paused = true;
   }
   reopen_held(partition);
-  if (starved_) relieve();
+  relieve();
   ring();
   return placed;
 }
@@ -194,10 +190,8 @@ void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Sta
 
   const size_t size = message.size();
   slabs_.add_live(message.slab, slab_footprint(size));
-  ++partition.buffered_messages;
-  partition.buffered_bytes += size;
-  ++buffered_messages_;
-  buffered_bytes_ += size;
+  messages_budget_.add(partition.buffered_messages, 1);
+  bytes_budget_.add(partition.buffered_bytes, size);
   if (created) {
     open_lane(number);
   } else if (options_.linger_ms > 0 && lanes_.at(number).state == LaneState::kWaiting) {

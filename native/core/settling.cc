@@ -10,9 +10,6 @@ namespace laneway {
 
 namespace {
 
-// A partition that stopped at its share goes on below this part of it.
-constexpr double kResumeAt = 0.7;
-
 bool is_settled_by(Outcome outcome) {
   return outcome == Outcome::kCompleted || outcome == Outcome::kDropped || outcome == Outcome::kDeadLettered;
 }
@@ -93,7 +90,7 @@ void Dispatcher::complete(uint32_t slot, Outcome outcome) {
   lane.since_ms = now_ms_;
   if (!partition.held.empty()) reopen_held(partition);
   if (partition.paused) check_space(lane.partition);
-  if (starved_) relieve();
+  relieve();
 }
 
 // An attempt has failed. A message that was not run because its key is poison has not.
@@ -175,14 +172,15 @@ int64_t Dispatcher::advance(int64_t now_ms) {
   return timers_.empty() ? -1 : timers_.front().due_ms;
 }
 
-// Hysteresis: a partition that was refused takes messages again only when a good part of its share is free.
+// A partition that was refused takes messages again where it has good room.
 void Dispatcher::check_space(PartitionId id) {
   Partition& partition = partitions_[id];
   if (!partition.paused) return;
-  const auto below = [](size_t used, size_t share) {
-    return static_cast<double>(used) <= static_cast<double>(share) * kResumeAt;
-  };
-  if (!below(partition.buffered_messages, share_messages()) || !below(partition.buffered_bytes, share_bytes())) return;
+  const bool messages = messages_budget_.has_good_room(partition.buffered_messages);
+  const bool bytes = bytes_budget_.has_good_room(partition.buffered_bytes);
+  if (!messages) messages_budget_.refuse(partition.buffered_messages);
+  if (!bytes) bytes_budget_.refuse(partition.buffered_bytes);
+  if (!messages || !bytes) return;
   partition.paused = false;
   if (space_listener_) space_listener_(id);
 }
@@ -191,14 +189,23 @@ void Dispatcher::check_space_of_all() {
   for (PartitionId id = 0; id < partitions_.size(); ++id) check_space(id);
 }
 
-// The same for partitions that were refused for what others hold: a good part of a share is free again.
+// The same for partitions that were refused for what others held.
 void Dispatcher::relieve() {
-  const auto free = [](size_t used, size_t limit, size_t share) {
-    return static_cast<double>(used) <= static_cast<double>(limit) - static_cast<double>(share) * (1 - kResumeAt);
-  };
-  if (!free(buffered_messages_, options_.max_buffered_messages, share_messages())) return;
-  if (!free(buffered_bytes_, options_.max_buffered_bytes, share_bytes())) return;
-  starved_ = false;
+  const bool messages = messages_budget_.relieves();
+  const bool bytes = bytes_budget_.relieves();
+  if (messages || bytes) check_space_of_all();
+}
+
+// Among the partitions that are assigned now.
+void Dispatcher::divide_budgets() {
+  std::vector<size_t> messages;
+  std::vector<size_t> bytes;
+  for (const Partition& partition : partitions_) {
+    messages.push_back(partition.buffered_messages);
+    bytes.push_back(partition.buffered_bytes);
+  }
+  messages_budget_.divide(assigned_, messages);
+  bytes_budget_.divide(assigned_, bytes);
   check_space_of_all();
 }
 

@@ -129,10 +129,8 @@ void Dispatcher::forget(Partition& partition, uint32_t slot) {
   if (message.failed_attempts != 0) first_failures_.erase(slot);
   if (!held_outputs_.empty()) drop_held_outputs(message.lease);
   slabs_.remove_live(message.slab, slab_footprint(size));
-  --partition.buffered_messages;
-  partition.buffered_bytes -= size;
-  --buffered_messages_;
-  buffered_bytes_ -= size;
+  messages_budget_.remove(partition.buffered_messages, 1);
+  bytes_budget_.remove(partition.buffered_bytes, size);
 }
 
 }  // namespace laneway

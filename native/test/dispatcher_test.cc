@@ -139,6 +139,33 @@ TEST(Intake, SpaceThatAnotherPartitionGivesBackIsUsed) {
   EXPECT_EQ(harness.put(sent_range(1, 10, std::nullopt), 1), 4U) << "its one message is stalled, its share is free";
 }
 
+// Of 16 messages for four partitions half is their own, two each, and half is lent: at most six to one of them.
+TEST(Intake, APartitionOfManyBorrowsAndLeavesTheOthersWhatIsTheirOwn) {
+  Harness harness(options_with([](DispatcherOptions& options) { options.max_buffered_messages = 16; }));
+  for (PartitionId partition = 0; partition < 4; ++partition) harness.assign(partition);
+  EXPECT_EQ(harness.put(sent_range(0, 20, std::nullopt), 0), 6U);
+  EXPECT_EQ(harness.put(sent_range(0, 20, std::nullopt), 1), 6U);
+  EXPECT_EQ(harness.put(sent_range(0, 20, std::nullopt), 2), 2U) << "everything that can be lent is lent";
+  EXPECT_EQ(harness.put(sent_range(0, 20, std::nullopt), 3), 2U);
+}
+
+TEST(Intake, WhoWaitsForLoansGoesOnOnceHalfOfThemIsBack) {
+  Harness harness(options_with([](DispatcherOptions& options) { options.max_buffered_messages = 16; }));
+  for (PartitionId partition = 0; partition < 4; ++partition) harness.assign(partition);
+  harness.put(sent_range(0, 6, std::nullopt), 0);
+  const auto taken = harness.take();
+  harness.put(sent_range(0, 6, std::nullopt), 1);
+  harness.put(sent_range(0, 2, std::nullopt), 2);
+  EXPECT_EQ(harness.put(sent_range(2, 6, std::nullopt), 2), 0U);
+  std::vector<PartitionId> called;
+  harness.dispatcher.set_space_listener([&](PartitionId partition) { called.push_back(partition); });
+  for (size_t i = 0; i < 3; ++i) harness.settle(taken[i]);
+  EXPECT_TRUE(called.empty());
+  harness.settle(taken[3]);
+  EXPECT_EQ(called, std::vector<PartitionId>{2});
+  EXPECT_EQ(harness.put(sent_range(2, 6, std::nullopt), 2), 4U);
+}
+
 TEST(Intake, AnAssignedPartitionThatIsAssignedAgainGivesItsSpaceBack) {
   Harness harness(options_with([](DispatcherOptions& options) { options.max_buffered_messages = 10; }));
   harness.assign(0);

@@ -15,6 +15,8 @@ World::World(uint64_t seed, bool verbose, Coverage& coverage)
   options_.concurrency = static_cast<uint32_t>(random_.between(1, 8));
   options_.max_buffered_messages = static_cast<size_t>(random_.between(1, 60));
   options_.max_buffered_bytes = static_cast<size_t>(random_.chance(50) ? random_.between(1, 8'000) : 100'000);
+  options_.good_batch_messages = static_cast<size_t>(random_.between(1, 60));
+  options_.good_batch_bytes = static_cast<size_t>(random_.between(1, 8'000));
   options_.max_run_length = static_cast<uint32_t>(random_.between(1, 5));
   options_.max_window = random_.chance(30) ? 64 : 4'096;
   options_.seed = random_.next();

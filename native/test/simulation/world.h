@@ -21,6 +21,7 @@
 #include "core/gap_map_codec.h"
 #include "test/simulation/broker.h"
 #include "test/simulation/coverage.h"
+#include "test/simulation/division.h"
 #include "test/simulation/model.h"
 #include "test/simulation/random.h"
 #include "test/simulation/traffic.h"
@@ -174,7 +175,10 @@ class World {
 
   void ingest(PartitionId id);
   bool open(PartitionId id);
+  void check_room(PartitionId id, size_t room, size_t used);
   void check_refusal(PartitionId id);
+  Division division_of_messages() const;
+  Division division_of_bytes() const;
   bool add_some(size_t most);
   void publish();
 

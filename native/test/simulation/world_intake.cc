@@ -6,12 +6,6 @@
 
 namespace laneway::simulation {
 
-namespace {
-
-constexpr double kResumeAt = 0.7;
-
-}  // namespace
-
 // A batch may stay open while other things happen; there is one ingest thread, so no second one is begun meanwhile.
 void World::ingest(PartitionId id) {
   if (!staging_ && !open(id)) return;
@@ -38,9 +32,20 @@ bool World::open(PartitionId id) {
     return false;
   }
   if (assignment.draining || stopped_) broken("P4", "partition %u takes messages while it drains", id);
+  const size_t used = assignment.model.messages();
+  if (used != 0 || room != 1) check_room(id, room, used);
   assignment.window_refused = false;
   staging_ = Staging{id, assignment.epoch, 0, room, -1, {}};
   return true;
+}
+
+// An empty partition always gets one message, whatever there is.
+void World::check_room(PartitionId id, size_t room, size_t used) {
+  const Division division = division_of_messages();
+  if (room > division.left) broken("P5", "partition %u gets room for %zu messages of %zu", id, room, division.left);
+  if (!division.may_give(room, used)) {
+    broken("P6", "partition %u gets room for %zu messages beside its %zu, at the cost of others", id, room, used);
+  }
 }
 
 // P6: a partition is refused only for a reason that is still true.
@@ -49,24 +54,26 @@ void World::check_refusal(PartitionId id) {
   if (assignment.window_refused) cover(Event::kRefusedForWindow);
   if (assignment.draining || assignment.window_refused || stopped_) return;
   cover(Event::kRefusedForBudget);
-  size_t messages = 0;
-  size_t bytes = 0;
-  size_t partitions = 0;
+  if (division_of_messages().may_refuse(assignment.model.messages())) return;
+  if (division_of_bytes().may_refuse(assignment.model.bytes())) return;
+  broken("P6", "partition %u is refused with %zu messages and %zu bytes of its own", id, assignment.model.messages(),
+         assignment.model.bytes());
+}
+
+Division World::division_of_messages() const {
+  std::vector<size_t> uses;
   for (const auto& each : assigned_) {
-    if (!each) continue;
-    ++partitions;
-    messages += each->model.messages();
-    bytes += each->model.bytes();
+    if (each) uses.push_back(each->model.messages());
   }
-  const auto is_full = [&](size_t own, size_t all, size_t limit) {
-    const auto share = static_cast<double>(std::max<size_t>(limit / partitions, 1));
-    return static_cast<double>(own) > share * kResumeAt ||
-           static_cast<double>(all) > static_cast<double>(limit) - share * (1 - kResumeAt);
-  };
-  if (is_full(assignment.model.messages(), messages, options_.max_buffered_messages)) return;
-  if (is_full(assignment.model.bytes(), bytes, options_.max_buffered_bytes)) return;
-  broken("P6", "partition %u is refused with %zu messages of %zu and %zu bytes of %zu buffered", id,
-         assignment.model.messages(), messages, assignment.model.bytes(), bytes);
+  return Division(uses, options_.max_buffered_messages, options_.good_batch_messages);
+}
+
+Division World::division_of_bytes() const {
+  std::vector<size_t> uses;
+  for (const auto& each : assigned_) {
+    if (each) uses.push_back(each->model.bytes());
+  }
+  return Division(uses, options_.max_buffered_bytes, options_.good_batch_bytes);
 }
 
 // False when the batch takes no more, or the log has none.
