@@ -73,7 +73,8 @@ function optionsFor(kafka: Broker): ParallelConsumerOptions {
     kafka: {
       'bootstrap.servers': kafka.bootstrapServers,
       'group.id': TOPIC,
-      'queued.max.messages.kbytes': 8_192,
+      // What librdkafka holds is bounded by this, not by laneway; little of it, so that it is full soon.
+      'queued.max.messages.kbytes': 1_024,
     },
     topics: [TOPIC],
     maxBufferedMessages: MAX_BUFFERED_MESSAGES,
