@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { Random } from '../../chaos/random.js'
 import type { Ratios } from './baselines.js'
 import { type Effort, type Group, runGate } from './gate.js'
+import { judge, newBaselines } from './judge.js'
 import { conclusion, formatOutcome, resultOf } from './outcome-table.js'
 
 const BASELINES = { sync: { speed: 0.9, cpu: 0.7 }, async: { speed: 0.8, cpu: 0.6 } }
@@ -115,6 +116,11 @@ test('where others have the machine all the time nothing is decided, and nothing
   assert.is(busy.rounds.length, 5)
   assert.is(next.rounds.length, 0)
   assert.match(formatOutcome(outcome), 'UNDECIDED: steady: others have the machine')
+})
+
+test('a new baseline is the lower quartile of its rounds', () => {
+  const rounds = [0.9, 0.6, 0.8, 0.7].map((speed) => new Map([['case', { speed }]]))
+  assert.equal(newBaselines(judge(rounds, {})), new Map([['case', { speed: 0.6 }]]))
 })
 
 test('a case without a baseline does not pass', async () => {

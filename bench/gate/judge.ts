@@ -3,7 +3,7 @@
  * that others use, and the median of a few is thrown off by a slow minute: what seems to have fallen gets more rounds
  * before it is said to have.
  */
-import { median } from '../harness/statistics.js'
+import { lowerQuartile, median } from '../harness/statistics.js'
 import { type Baselines, RATIO_KINDS, type RatioKind, type Ratios } from './baselines.js'
 
 /** A ratio may be lower than its baseline by this share. */
@@ -41,11 +41,14 @@ function verdictOf(id: string, kind: RatioKind, ratios: readonly number[], basel
   return { ...common, verdict: measured < baseline * (1 - TOLERANCE) ? 'fallen' : 'held' }
 }
 
-/** What was measured, as baselines. */
-export function measuredRatios(verdicts: readonly Verdict[]): Map<string, Ratios> {
-  const measured = new Map<string, Ratios>()
-  for (const { case: id, kind, measured: value } of verdicts) {
-    measured.set(id, { ...measured.get(id), [kind]: Number(value.toFixed(4)) })
+/**
+ * What was measured, as baselines: the lower quartile of the rounds, which is about what a slow hour of a machine that
+ * others use has for its median. A baseline from a good hour would fail without a cause in the next.
+ */
+export function newBaselines(verdicts: readonly Verdict[]): Map<string, Ratios> {
+  const baselines = new Map<string, Ratios>()
+  for (const { case: id, kind, ratios } of verdicts) {
+    baselines.set(id, { ...baselines.get(id), [kind]: Number(lowerQuartile(ratios).toFixed(4)) })
   }
-  return measured
+  return baselines
 }

@@ -18,7 +18,7 @@ import { Topics } from '../harness/topics.js'
 import { type Baselines, readBaselines, updated, writeBaselines } from './baselines.js'
 import { CASES, groupsWith } from './cases.js'
 import { type Effort, type GateOutcome, runGate } from './gate.js'
-import { measuredRatios } from './judge.js'
+import { newBaselines } from './judge.js'
 import { measureRound } from './measure-round.js'
 import { conclusion, formatOutcome, resultOf } from './outcome-table.js'
 
@@ -78,7 +78,7 @@ async function update(baselines: Baselines, outcome: GateOutcome, reason: string
     reason,
     machine: thisMachine(),
   }
-  await writeBaselines(BASELINES, updated(baselines, measuredRatios(outcome.verdicts), occasion))
+  await writeBaselines(BASELINES, updated(baselines, newBaselines(outcome.verdicts), occasion))
   process.stdout.write('docs/bench_baselines.json is written\n')
 }
 
@@ -126,7 +126,7 @@ async function gate(options: GateOptions): Promise<void> {
 new Command('bench:gate')
   .description('Fails where laneway has become slower beside the limit, or does not keep its promises.')
   .option('--only <cases>', `only these of ${CASE_IDS.join(',')}`, choicesOf(CASE_IDS), CASE_IDS)
-  .option('--update-baseline', 'measure with all rounds, and write docs/bench_baselines.json')
+  .option('--update-baseline', 'measure with all rounds, and write their lower quartiles as baselines')
   .option('--reason <text>', 'why the baselines change; it goes into their history')
   .option('--plant <percent>', 'slow laneway down by so much, to see the gate fail', percentage)
   .option('--deadline <seconds>', 'for one process', wholeNumber, 120)

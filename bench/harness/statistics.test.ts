@@ -1,7 +1,7 @@
 /** The order of rounds is fair, and a median is a median. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { balancedOrder, median, percentiles, spread } from './statistics.js'
+import { balancedOrder, lowerQuartile, median, percentiles, spread } from './statistics.js'
 
 function tally(pairs: readonly string[]): number[] {
   const counts = new Map<string, number>()
@@ -26,6 +26,13 @@ test('the median of an even number of values is the mean of the middle two', () 
   assert.is(median([4, 1, 3, 2]), 2.5)
   assert.is(median([30, 10, 20]), 20)
   assert.ok(Number.isNaN(median([])))
+})
+
+test('a quarter of the values is at most as high as the lower quartile', () => {
+  assert.is(lowerQuartile([8, 1, 7, 2, 6, 3, 5, 4]), 2)
+  assert.is(lowerQuartile(Array.from({ length: 15 }, (_, index) => index + 1)), 4)
+  assert.is(lowerQuartile([7]), 7)
+  assert.ok(Number.isNaN(lowerQuartile([])))
 })
 
 test('nothing has no spread', () => {

@@ -14,6 +14,12 @@ export function median(values: readonly number[]): number {
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper
 }
 
+/** By nearest rank: a quarter of the values is at most as high. NaN of nothing. */
+export function lowerQuartile(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.ceil(sorted.length / 4) - 1] ?? Number.NaN
+}
+
 /** Undefined of nothing. */
 export function spread(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined
