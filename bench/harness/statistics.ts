@@ -14,10 +14,14 @@ export function median(values: readonly number[]): number {
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper
 }
 
+/** A value that was measured: the smallest that this share of them is not above. NaN of nothing. */
+function nearestRank(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? Number.NaN
+}
+
 /** By nearest rank: a quarter of the values is at most as high. NaN of nothing. */
 export function lowerQuartile(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.ceil(sorted.length / 4) - 1] ?? Number.NaN
+  return nearestRank(Float64Array.from(values).sort(), 0.25)
 }
 
 /** Undefined of nothing. */
@@ -34,8 +38,7 @@ export const PERCENTILE_NAMES = Object.keys(PERCENTILE_RANKS) as PercentileName[
 /** By nearest rank, so that each is a value that was measured. NaN of nothing. */
 export function percentiles(values: readonly number[]): Percentiles {
   const sorted = Float64Array.from(values).sort()
-  const at = (name: PercentileName): number =>
-    sorted[Math.max(Math.ceil(sorted.length * PERCENTILE_RANKS[name]) - 1, 0)] ?? Number.NaN
+  const at = (name: PercentileName): number => nearestRank(sorted, PERCENTILE_RANKS[name])
   return { p50: at('p50'), p90: at('p90'), p99: at('p99'), 'p99.9': at('p99.9'), max: at('max') }
 }
 

@@ -210,7 +210,7 @@ class Intake {
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
-  // How many messages the partition may take now; 0: its share of a budget is full, or it is not assigned or draining.
+  // How many messages the partition may take now; 0: a budget has none for it, or it is not assigned or draining.
   size_t open(PartitionId partition, uint64_t epoch);
   // Copies the message. False: no room; keep it and offer it again in a later batch.
   bool add(const IncomingMessage& message);

@@ -32,6 +32,7 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   bytes_left_ = dispatcher_.bytes_budget_.room(partition.buffered_bytes);
   if (messages == 0 || bytes_left_ == 0) {
     partition.paused = true;
+    // Notes what it waits for.
     dispatcher_.check_space(id);
     return 0;
   }

@@ -179,6 +179,7 @@ class World {
   void check_refusal(PartitionId id);
   Division division_of_messages() const;
   Division division_of_bytes() const;
+  std::vector<size_t> uses(size_t (AssignmentModel::*of)() const) const;
   bool add_some(size_t most);
   void publish();
 

@@ -61,19 +61,20 @@ void World::check_refusal(PartitionId id) {
 }
 
 Division World::division_of_messages() const {
-  std::vector<size_t> uses;
-  for (const auto& each : assigned_) {
-    if (each) uses.push_back(each->model.messages());
-  }
-  return Division(uses, options_.max_buffered_messages, options_.good_batch_messages);
+  return Division(uses(&AssignmentModel::messages), options_.max_buffered_messages, options_.good_batch_messages);
 }
 
 Division World::division_of_bytes() const {
+  return Division(uses(&AssignmentModel::bytes), options_.max_buffered_bytes, options_.good_batch_bytes);
+}
+
+// What each assigned partition has of it.
+std::vector<size_t> World::uses(size_t (AssignmentModel::*of)() const) const {
   std::vector<size_t> uses;
   for (const auto& each : assigned_) {
-    if (each) uses.push_back(each->model.bytes());
+    if (each) uses.push_back((each->model.*of)());
   }
-  return Division(uses, options_.max_buffered_bytes, options_.good_batch_bytes);
+  return uses;
 }
 
 // False when the batch takes no more, or the log has none.
