@@ -1,9 +1,13 @@
-// One lane for all keys of a partition, while handlers take no time to speak of. See dispatcher.h.
+// One lane for the keys of a partition, while handlers take no time to speak of. See dispatcher.h.
 //
 // A lane for each key lets keys overtake each other. Where one engine calls handlers one after the other and each ends
 // at once, there is nothing to overtake, and finding, queueing and removing a lane for nearly every message is most of
 // what a message costs. So such a partition has one common lane, in the order of offsets, which is stricter than that
-// of keys. Its runs are as long as a batch, because nothing else of the partition waits for their end.
+// of keys. Its runs are as long as a batch, because nothing else of it waits for their end.
+//
+// Keys whose lanes cannot start (their handler waits, or a retry or a dead letter of theirs is on its way) keep them
+// beside it, so that one stalled message does not cost the others their common lane. What comes of a key that has a
+// lane goes there: a key is in one lane at a time. Where such lanes may start again, they join the common one.
 //
 // It is split into the lanes of its keys before anything happens to a message that another key must not wait for: when
 // it fails, is withheld or given back, when the gap map is full, when a second taker comes, and when the taker does not
@@ -40,9 +44,11 @@ uint32_t Dispatcher::create_common_lane(Partition& partition, PartitionId id) {
   return partition.common;
 }
 
-// Where every lane of the partition may start, they become one.
+// The lanes of the partition that may start become one.
 void Dispatcher::merge_lanes(Partition& partition, PartitionId id) {
-  if (partition.common != kNil || partition.ready.count() != partition.lanes || partition.ready.empty()) return;
+  const bool has_common = partition.common != kNil;
+  if (has_common && lanes_.at(partition.common).state != LaneState::kReady) return;
+  if (partition.ready.count() == (has_common ? 1 : 0)) return;
   if (!may_have_common_lane(partition) || partition.buffered_messages > kMostInCommonLane) return;
   scratch_.clear();
   while (!partition.ready.empty()) {
@@ -63,20 +69,21 @@ void Dispatcher::split_common_lane(Partition& partition, PartitionId id) {
   if (partition.common == kNil) return;
   const Lane common = lanes_.at(partition.common);
   if (common.state == LaneState::kExecuting) --executing_lanes_;
-  if (common.state == LaneState::kReady) partition.ready.remove_first(lanes_);
+  if (common.state == LaneState::kReady) partition.ready.remove(lanes_, partition.common);
   release_lane(partition.common);
-  partition.split_run.clear();
-  partition.split_lease = 0;
+  SplitRun run{};
   scratch_.clear();
   for (uint32_t slot = common.head; slot != kNil;) {
-    const uint32_t next = messages_.at(slot).next;
+    const Message& message = messages_.at(slot);
+    const uint32_t next = message.next;
     bool created = false;
-    const uint32_t lane = find_or_create_lane(partition, id, key_of(id, messages_.at(slot)), created);
+    const uint32_t lane = find_or_create_lane(partition, id, key_of(id, message), created);
     if (created) scratch_.push_back(lane);
     append(lane, slot);
-    if (messages_.at(slot).state == MessageState::kLeased) {
-      partition.split_run.push_back(slot);
-      partition.split_lease = messages_.at(slot).lease;
+    if (message.state == MessageState::kLeased) {
+      if (run.slots.empty()) run.first_lease = message.lease;
+      run.last_lease = message.lease;
+      run.slots.push_back(slot);
     }
     slot = next;
   }
@@ -88,6 +95,8 @@ void Dispatcher::split_common_lane(Partition& partition, PartitionId id) {
       ++executing_lanes_;
     }
   }
+  forget_ended_runs(partition);
+  if (run.slots.size() > 1) partition.split_runs.push_back(std::move(run));
 }
 
 void Dispatcher::split_common_lanes() {
@@ -96,22 +105,38 @@ void Dispatcher::split_common_lanes() {
   for (PartitionId id = 0; id < partitions_.size(); ++id) split_common_lane(partitions_[id], id);
 }
 
+bool Dispatcher::is_leased_in(const SplitRun& run, uint32_t slot) const {
+  const Message& message = messages_.at(slot);
+  return message.state == MessageState::kLeased && message.lease >= run.first_lease && message.lease <= run.last_lease;
+}
+
+// A message that is leased alone has no rest.
+void Dispatcher::forget_ended_runs(Partition& partition) {
+  std::erase_if(partition.split_runs, [this](const SplitRun& run) {
+    return std::count_if(run.slots.begin(), run.slots.end(), [&](uint32_t slot) { return is_leased_in(run, slot); }) <=
+           1;
+  });
+}
+
 // Before a leased message leaves its engine unsettled: the engine forgets what follows it in its run, which in a common
 // lane is of other keys, too, and in a lane that has been split meanwhile lies in theirs.
 void Dispatcher::give_back_rest_of_run(uint32_t slot) {
   const uint64_t lease = messages_.at(slot).lease;
   const uint32_t number = messages_.at(slot).lane;
-  Partition& partition = partitions_[lanes_.at(number).partition];
+  const PartitionId id = lanes_.at(number).partition;
+  Partition& partition = partitions_[id];
   if (partition.common == number) {
     if (messages_.at(slot).next != kNil) give_back(messages_.at(slot).next);
-    split_common_lane(partition, lanes_.at(number).partition);
-  } else if (lease < partition.split_lease) {
-    for (const uint32_t other : partition.split_run) {
-      const Message& message = messages_.at(other);
-      if (message.state != MessageState::kLeased || message.lease <= lease || message.lease > partition.split_lease) {
-        continue;
-      }
-      const uint32_t lane = message.lane;
+    split_common_lane(partition, id);
+    return;
+  }
+  // Where failures of its key are counted, what follows of it must not meet the common lane.
+  if (options_.poison_after != 0) split_common_lane(partition, id);
+  for (const SplitRun& run : partition.split_runs) {
+    if (lease < run.first_lease || lease > run.last_lease) continue;
+    for (const uint32_t other : run.slots) {
+      if (!is_leased_in(run, other) || messages_.at(other).lease <= lease) continue;
+      const uint32_t lane = messages_.at(other).lane;
       give_back(other);
       if (lane != number) end_lease_if_done(lane);
     }

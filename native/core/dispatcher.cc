@@ -201,7 +201,7 @@ DispatcherStats Dispatcher::stats() const {
     stats.partitions.push_back({id, partition.epoch, tracker.committable(), tracker.highest_settled(),
                                 tracker.position(), tracker.started() ? tracker.gap_count() : 0,
                                 partition.buffered_messages, partition.buffered_bytes, partition.in_flight,
-                                partition.paused, partition.metadata_full, partition.common != kNil,
+                                partition.lanes, partition.paused, partition.metadata_full, partition.common != kNil,
                                 partition.full_ms + (partition.metadata_full ? now_ms_ - partition.full_since_ms : 0)});
   }
   return stats;

@@ -20,7 +20,7 @@
 // - A taker on a thread that may end at any time (a worker's) is supervised: when it has left, its lanes stay closed
 //   until its supervisor has settled what it ran, and abandons the rest. Nothing of the Taker is needed for that.
 // - While its one taker calls handlers one after the other and each ends at once, a partition has one common lane for
-//   all keys: see common_lane.cc. Elsewhere it is a lane as any other.
+//   all keys that need none of their own: see common_lane.cc. Elsewhere it is a lane as any other.
 // - What a partition may hold of the budgets is in budget.h: a stalled one leaves the others what is their own (P6).
 // - What happens "now" where no time is given happens at the latest time that settle() or advance() was told; advance()
 //   is called at least every 50 ms.
@@ -127,9 +127,10 @@ struct PartitionStats {
   size_t buffered_messages;
   size_t buffered_bytes;
   size_t in_flight;
+  size_t lanes;
   bool paused;
   bool metadata_full;
-  bool common_lane;          // one for all keys
+  bool common_lane;          // one for all keys that need none of their own
   int64_t metadata_full_ms;  // spent with a full gap map, in this assignment
 };
 
@@ -238,7 +239,7 @@ class Intake {
   size_t staged_bytes_ = 0;
   Offset window_base_ = -1;  // -1: the first message of the batch sets it
   Offset refused_ = -1;      // too far above the committable offset; -1: none was
-  bool finds_keys_ = true;   // the partition has a lane for each key
+  bool finds_keys_ = true;   // the partition has lanes of keys
   std::vector<uint32_t> reserved_;
   std::vector<Message*> reserved_messages_;
   std::vector<Staged> staged_;
@@ -382,6 +383,13 @@ class Dispatcher {
     bool operator>(const HeldLane& other) const { return head > other.head; }
   };
 
+  // What was leased of a common lane when it was split, in order: one run for its engine all the same.
+  struct SplitRun {
+    uint64_t first_lease;
+    uint64_t last_lease;
+    std::vector<uint32_t> slots;
+  };
+
   struct Partition {
     explicit Partition(int64_t max_window) : tracker(max_window) {}
     OffsetTracker tracker;
@@ -396,10 +404,11 @@ class Dispatcher {
     int64_t full_ms = 0;
     ReadyLanes ready;
     size_t lanes = 0;
-    uint32_t common = kNil;           // its common lane
-    std::vector<uint32_t> split_run;  // what was leased of it when it was split last, in order
-    uint64_t split_lease = 0;         // the last lease of them
-    std::vector<HeldLane> held;       // a heap, the lowest offset first
+    uint32_t common = kNil;            // its common lane
+    std::vector<SplitRun> split_runs;  // of common lanes that it had, where more than one message may be leased still
+    std::vector<HeldLane> held;        // a heap, the lowest offset first
+
+    bool has_lanes_of_keys() const { return lanes > (common == kNil ? 0U : 1U); }
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
     size_t in_flight = 0;
@@ -451,6 +460,8 @@ class Dispatcher {
   void release_leases(uint8_t taker);
 
   // The common lane.
+  bool is_leased_in(const SplitRun& run, uint32_t slot) const;
+  void forget_ended_runs(Partition& partition);
   bool may_have_common_lane(const Partition& partition) const;
   uint32_t create_common_lane(Partition& partition, PartitionId id);
   void merge_lanes(Partition& partition, PartitionId id);

@@ -27,7 +27,7 @@ size_t Intake::open(PartitionId id, uint64_t epoch) {
   if (found == nullptr || found->epoch != epoch || found->draining || dispatcher_.stopped_) return 0;
   Dispatcher::Partition& partition = dispatcher_.partitions_[id];
   if (partition.paused) return 0;
-  finds_keys_ = partition.common == kNil && !dispatcher_.may_have_common_lane(partition);
+  finds_keys_ = partition.has_lanes_of_keys() || !dispatcher_.may_have_common_lane(partition);
   const size_t messages = dispatcher_.messages_budget_.room(partition.buffered_messages);
   bytes_left_ = dispatcher_.bytes_budget_.room(partition.buffered_bytes);
   if (messages == 0 || bytes_left_ == 0) {
@@ -201,13 +201,17 @@ void Dispatcher::enqueue(Partition& partition, PartitionId id, const Intake::Sta
 }
 
 uint32_t Dispatcher::lane_for(Partition& partition, PartitionId id, const Intake::Staged& staged, bool& created) {
-  if (partition.common != kNil) return partition.common;
-  if (partition.lanes == 0 && may_have_common_lane(partition)) {
-    created = true;
-    return create_common_lane(partition, id);
+  const auto key = [&] { return staged.key ? *staged.key : key_of(id, messages_.at(staged.slot)); };
+  if (partition.common == kNil && !may_have_common_lane(partition)) {
+    return find_or_create_lane(partition, id, key(), created);
   }
-  const LaneKey key = staged.key ? *staged.key : key_of(id, messages_.at(staged.slot));
-  return find_or_create_lane(partition, id, key, created);
+  if (partition.has_lanes_of_keys()) {
+    const LaneKey of = key();
+    const uint32_t lane = of.keyed ? lanes_.find(of.hash, id) : kNil;
+    if (lane != kNil) return lane;
+  }
+  created = partition.common == kNil;
+  return created ? create_common_lane(partition, id) : partition.common;
 }
 
 uint32_t Dispatcher::find_or_create_lane(Partition& partition, PartitionId id, LaneKey key, bool& created) {

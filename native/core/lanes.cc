@@ -21,6 +21,7 @@ uint32_t Lanes::find_or_create(uint64_t hash, uint32_t partition, bool& created)
   lanes_[lane].hash = hash;
   lanes_[lane].keyed = true;
   buckets_[bucket] = {hash, lane};
+  ++alike_[hash % kAlike];
   ++keyed_;
   return lane;
 }
@@ -99,6 +100,7 @@ void Lanes::erase(uint64_t hash, uint32_t partition) {
   const size_t mask = buckets_.size() - 1;
   size_t hole = find_bucket(hash, partition);
   buckets_[hole].lane = kNil;
+  --alike_[hash % kAlike];
   --keyed_;
   for (size_t at = (hole + 1) & mask; buckets_[at].lane != kNil; at = (at + 1) & mask) {
     const size_t home = buckets_[at].hash & mask;

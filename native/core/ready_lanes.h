@@ -28,6 +28,10 @@ class ReadyLanes {
   // Removes the lane that is `before` all others; there must be one.
   template <typename Before>
   uint32_t remove_least(Lanes& lanes, Before before);
+  // It must be one of them.
+  void remove(Lanes& lanes, uint32_t lane) {
+    remove_least(lanes, [lane](uint32_t one, uint32_t) { return one == lane; });
+  }
   // Forgets lanes that have no messages.
   void drop_empty(Lanes& lanes);
 

@@ -88,13 +88,93 @@ TEST(CommonLane, ARetryHoldsItsOwnKeyOnlyAndEndsTheRun) {
   EXPECT_EQ(harness.dispatcher.stats().in_flight, 0U);
   const auto others = harness.take_sequentially();
   EXPECT_EQ(others.size(), 32U);
-  EXPECT_EQ(runs_of(others), 9U) << "there is no common lane beside a lane that is closed";
+  EXPECT_EQ(runs_of(others), 1U) << "the closed lane stays beside the common one";
   harness.settle_all(others);
   harness.advance_to(harness.now_ms + 100);
   const auto again = harness.take_sequentially();
   EXPECT_EQ(offsets_of(again), (Offsets{4, 14, 24, 34}));
   EXPECT_EQ(again[0].attempt, 2U);
   EXPECT_TRUE(harness.stats_of(0).common_lane);
+}
+
+TEST(CommonLane, AKeyThatWaitsHasALaneBesideItUntilItMayStartAgain) {
+  Harness harness;
+  with_a_common_lane(harness);
+  const auto stalled = harness.take_sequentially();
+  harness.settle(stalled[1], Outcome::kReleased);
+  auto others = harness.take_sequentially();
+  EXPECT_EQ(runs_of(others), 1U);
+  EXPECT_EQ(others.size(), 32U);
+  EXPECT_EQ(harness.stats_of(0).lanes, 2U);
+  harness.settle_all(others);
+  EXPECT_FALSE(harness.stats_of(0).common_lane) << "an empty lane is none";
+  harness.put(rounds_of(10, 40, 60));
+  EXPECT_EQ(harness.stats_of(0).lanes, 2U) << "two are for the key that waits";
+  others = harness.take_sequentially();
+  EXPECT_EQ(runs_of(others), 1U);
+  EXPECT_EQ(others.size(), 18U);
+  harness.put(rounds_of(10, 60, 70));
+  harness.settle(stalled[0]);
+  EXPECT_EQ(offsets_of(harness.take_sequentially()), (Offsets{14, 24, 34, 44, 54, 64})) << "the common lane is out";
+  harness.settle_all(others);
+  EXPECT_EQ(harness.stats_of(0).lanes, 2U);
+}
+
+TEST(CommonLane, LanesThatMayStartAgainJoinItInTheOrderOfOffsets) {
+  Harness harness;
+  with_a_common_lane(harness);
+  const auto stalled = harness.take_sequentially();
+  harness.settle(stalled[1], Outcome::kReleased);
+  harness.settle_all(harness.take_sequentially());
+  harness.put(rounds_of(10, 40, 50));
+  harness.settle(stalled[0]);
+  const auto all = harness.take_sequentially();
+  EXPECT_EQ(offsets_of(all), (Offsets{14, 24, 34, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49}));
+  EXPECT_EQ(runs_of(all), 1U);
+}
+
+TEST(CommonLane, IsSplitBesideLanesThatMayStart) {
+  Harness harness;
+  with_a_common_lane(harness);
+  const auto stalled = harness.take_sequentially();
+  harness.settle(stalled[1], Outcome::kReleased);
+  harness.settle_all(harness.take_sequentially());
+  harness.put(rounds_of(10, 40, 50));
+  harness.settle(stalled[0]);
+  const auto all = harness.take();
+  EXPECT_EQ(all.size(), 13U);
+  EXPECT_EQ(runs_of(all), 10U);
+}
+
+TEST(CommonLane, RunsOfEarlierSplitsGoBackWhole) {
+  Harness harness;
+  with_a_common_lane(harness);
+  const auto first = harness.take_sequentially(3);
+  harness.settle_all(harness.take());
+  harness.put(rounds_of(10, 40, 60));
+  const auto second = harness.take_sequentially(3);
+  EXPECT_EQ(offsets_of(second), (Offsets{40, 41, 42}));
+  harness.settle_all(harness.take());
+  EXPECT_EQ(harness.dispatcher.stats().in_flight, 6U);
+  harness.settle(first[0], Outcome::kReleased);
+  EXPECT_EQ(harness.dispatcher.stats().in_flight, 3U) << "the second run is another";
+  harness.settle(second[1], Outcome::kReleased);
+  EXPECT_EQ(harness.dispatcher.stats().in_flight, 1U);
+}
+
+TEST(CommonLane, EndsWhereAKeyBesideItFailsAndMayBePoison) {
+  for (const uint32_t poison_after : {0U, 3U}) {
+    DispatcherOptions options;
+    options.poison_after = poison_after;
+    Harness harness(options);
+    with_a_common_lane(harness);
+    const auto stalled = harness.take_sequentially();
+    harness.settle(stalled[1], Outcome::kReleased);
+    const auto others = harness.take_sequentially();
+    EXPECT_TRUE(harness.stats_of(0).common_lane);
+    harness.settle(stalled[0], Outcome::kRetried, 100);
+    EXPECT_EQ(harness.stats_of(0).common_lane, poison_after == 0);
+  }
 }
 
 TEST(CommonLane, AWithheldMessageHoldsItsOwnKeyOnly) {

@@ -89,6 +89,7 @@ TEST(Lanes, AgreeWithAMapWhenHashesCollide) {
     const uint64_t hash = (random() % 3 == 0 ? ~uint64_t{0} - random() % 40 : random() % 40) + (random() % 30 << 40);
     const auto partition = static_cast<uint32_t>(random() % 2);
     const auto found = expected.find({hash, partition});
+    ASSERT_EQ(lanes.find(hash, partition), found == expected.end() ? kNil : found->second);
     if (found != expected.end() && random() % 2 == 0) {
       lanes.release(found->second);
       expected.erase(found);

@@ -60,6 +60,18 @@ TEST(ReadyLanes, OneIsPutFirst) {
   EXPECT_EQ(test.drain(), (std::vector<Offset>{3, kBand, 2 * kBand}));
 }
 
+TEST(ReadyLanes, AnyOneIsRemoved) {
+  for (const size_t place : {0U, 1U, 2U, 3U}) {
+    Ready test;
+    std::vector<uint32_t> lanes;
+    std::vector<Offset> heads = {3, 4, 5, 2 * kBand};
+    for (const Offset head : heads) lanes.push_back(test.add(head));
+    test.ready.remove(test.lanes, lanes[place]);
+    heads.erase(heads.begin() + static_cast<std::ptrdiff_t>(place));
+    EXPECT_EQ(test.drain(), heads);
+  }
+}
+
 TEST(ReadyLanes, LanesWithoutMessagesAreForgotten) {
   Ready test;
   const uint32_t filled = test.add(kBand);

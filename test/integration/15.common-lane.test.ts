@@ -74,6 +74,44 @@ for (const kind of ['without promises', 'with promises'] as const) {
   )
 }
 
+brokerTest('beside a message that stalls, the other keys of its partition have one lane', async () => {
+  const kafka = await broker()
+  const topic = 'common-lane-beside-a-stalled-key'
+  await kafka.createTopic(topic, { partitions: 1 })
+  await fill(kafka, { topic, messages: MESSAGES, keys: 2_000, partitions: 1 })
+  const ledger = newLedger()
+  let endStall = (): void => undefined
+  const stall = new Promise<void>((resolve) => {
+    endStall = resolve
+  })
+  const consumer: ParallelConsumer = new ParallelConsumer(optionsOf(kafka, topic))
+  const running = consumer.run((message, { attempt }) => {
+    ledger.start(message, attempt)
+    if (message.offset === 0) return stall.then(() => ledger.end(message))
+    ledger.end(message)
+    return undefined
+  })
+  running.catch(() => undefined)
+  const spectator = new Spectator(consumer)
+  try {
+    // All but those of the key that stalls, which are a two-thousandth.
+    await Promise.race([running, until('the others', () => ledger.distinct >= MESSAGES * 0.99)])
+    assert.is(consumer.stats().partitions[0]?.committable, 0)
+    assert.ok(spectator.seen > 0, 'there was no common lane beside the stalled key')
+    endStall()
+    await Promise.race([running, until('all messages', () => ledger.distinct >= MESSAGES)])
+  } finally {
+    spectator[Symbol.dispose]()
+    endStall()
+    await consumer.close()
+  }
+  await running
+  assert.is(ledger.distinct, MESSAGES)
+  assert.is(ledger.duplicates, 0)
+  assert.is(ledger.inversions, 0)
+  for (const { offset, logEnd } of await group(kafka, topic)) assert.is(offset, logEnd)
+})
+
 brokerTest('partitions move while they have one lane for all keys: nothing is lost or repeated', async () => {
   const kafka = await broker()
   const topic = 'common-lane-moves'

@@ -2,6 +2,8 @@
 #include "test/simulation/model.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "test/simulation/promise.h"
 
@@ -16,14 +18,14 @@ AssignmentModel::AssignmentModel(const Rules& rules, Breaker& breaker, std::opti
   highest_ = recovered_->highest();
 }
 
-void AssignmentModel::publish(const Record& record, size_t size) {
+void AssignmentModel::publish(const Record& record, size_t size, bool joins) {
   if (position_ < 0) position_ = record.offset;
   if (record.offset < position_) rewind(record.offset);
   if (record.offset > position_) highest_ = std::max(highest_, record.offset - 1);
   position_ = record.offset + 1;
   end_ = -1;
   if (is_recovered(record.offset)) return;
-  const uint32_t number = lane_for(record);
+  const uint32_t number = lane_for(record, joins);
   pending_.push_back({record, size, number});
   bytes_ += size;
   Lane& lane = lanes_[number];
@@ -54,22 +56,47 @@ void AssignmentModel::see_end() {
 }
 
 void AssignmentModel::merge() {
-  if (in_flight_ != 0 || withheld_ != 0 || closed_lanes_ != 0 || blocked_lanes_ != 0 || pending_.empty()) {
-    broken("P2", "one lane from offset %lld, where not every lane may start", number(base()));
+  if (common_in_flight_ != 0) broken("P2", "lanes joined a common one of which a run is out");
+  common_messages_ = 0;
+  for (Lane& lane : lanes_) {
+    if (lane.messages == 0) continue;
+    if (lane.own && may_start(lane)) {
+      lane.own = false;
+      --own_lanes_;
+    }
+    if (!lane.own) common_messages_ += lane.messages;
   }
-  common_ = true;
+  if (common_messages_ == 0) broken("P2", "a common lane from offset %lld, where no lane may start", number(base()));
 }
 
-void AssignmentModel::split() { common_ = false; }
+void AssignmentModel::split() {
+  for (Lane& lane : lanes_) {
+    if (lane.own) continue;
+    lane.own = true;
+    ++own_lanes_;
+    if (lane.in_flight != 0) ++executing_own_lanes_;
+  }
+  common_messages_ = common_in_flight_ = 0;
+}
+
+bool AssignmentModel::is_in_common_lane(Offset offset) {
+  const auto found = find(offset);
+  return found != pending_.end() && !lanes_[found->lane].own;
+}
+
+bool AssignmentModel::may_start(const Lane& lane) const {
+  return lane.in_flight == 0 && lane.withheld == 0 && !lane.closed && !lane.blocked;
+}
 
 size_t AssignmentModel::started_lanes() const {
-  std::vector<bool> together(lanes_.size());
-  size_t count = 0;
+  std::set<std::pair<uint64_t, uint32_t>> lanes;
+  std::set<uint64_t> runs;
   for (const Pending& message : pending_) {
-    if (message.together && !together[message.lane]) ++count;
-    if (message.together) together[message.lane] = true;
+    if (message.run == 0 || !lanes_[message.lane].own) continue;
+    lanes.emplace(message.run, message.lane);
+    runs.insert(message.run);
   }
-  return common_ || count == 0 ? executing_lanes() : executing_lanes_ - count + 1;
+  return executing_lanes() - lanes.size() + runs.size();
 }
 
 const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t lease, size_t engine) {
@@ -77,14 +104,16 @@ const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t
   if (found == pending_.end()) broken("P3", "offset %lld was started; it is settled or never came", number(offset));
   Lane& lane = lanes_[found->lane];
   if (found->lease != 0) broken("P2", "offset %lld was started while it is in flight", number(offset));
-  if (common_) {
-    const bool is_next =
-        std::all_of(pending_.begin(), found, [](const Pending& message) { return message.lease != 0; });
-    if (!is_next || (first_of_run && in_flight_ != 0)) {
+  if (!lane.own) {
+    const bool is_next = std::all_of(pending_.begin(), found, [this](const Pending& message) {
+      return message.lease != 0 || lanes_[message.lane].own;
+    });
+    if (!is_next || (first_of_run && common_in_flight_ != 0)) {
       broken("P2", "offset %lld is not the next of the common lane", number(offset));
     }
+    if (first_of_run) run_ = lease;
     first_of_run = lane.in_flight == 0;
-    found->together = true;
+    found->run = run_;
   }
   if (first_of_run && lane.in_flight != 0) broken("P2", "offset %lld: its key is in flight already", number(offset));
   if (lane.closed) broken("P2", "offset %lld was started before its key was due", number(offset));
@@ -100,8 +129,7 @@ const Pending& AssignmentModel::start(Offset offset, bool first_of_run, uint64_t
   if (first_of_run) {
     lane.poisoned = rules_.options.poison_is_taken && breaker_->open_until(lane.key, rules_.told_ms) >= 0;
   }
-  if (lane.in_flight++ == 0) ++executing_lanes_;
-  ++in_flight_;
+  enter(lane);
   found->lease = lease;
   found->engine = engine;
   return *found;
@@ -121,7 +149,6 @@ void AssignmentModel::settle(Pending& message, bool completed) {
   pending_.erase(pending_.begin() + (&message - pending_.data()));
   remove_from_lane(lane);
   end_lease(lane);
-  if (pending_.empty()) split();
   if (end_ >= 0) see_end();
 }
 
@@ -134,15 +161,15 @@ void AssignmentModel::fail(Pending& message) {
 
 void AssignmentModel::give_back(Pending& message) {
   const uint32_t number = message.lane;
-  const bool together = message.together;
+  const uint64_t run = message.run;
+  if (!lanes_[number].own || rules_.options.poison_after != 0) split();
   for (size_t i = static_cast<size_t>(&message - pending_.data()); i < pending_.size(); ++i) {
-    const bool is_of_run = together && pending_[i].together;
+    const bool is_of_run = run != 0 && pending_[i].run == run;
     if (pending_[i].lane != number && !is_of_run) continue;
     if (pending_[i].lease == 0 || pending_[i].withheld) continue;
     leave(pending_[i]);
     if (pending_[i].lane != number) end_lease(pending_[i].lane);
   }
-  split();
   end_lease(number);
 }
 
@@ -166,10 +193,9 @@ void AssignmentModel::withhold(Pending& message) {
   message.withheld = true;
   ++withheld_;
   ++lane.withheld;
-  --in_flight_;
-  if (--lane.in_flight == 0) --executing_lanes_;
+  exit(lane);
   give_back(message);
-  message.together = false;
+  message.run = 0;
 }
 
 void AssignmentModel::return_withheld(Pending& message) {
@@ -204,15 +230,14 @@ int64_t AssignmentModel::next_due_ms() const {
 }
 
 bool AssignmentModel::has_startable(bool full) {
-  // Its engine has one handler at a time, and says so when that waits.
-  if (common_ && in_flight_ != 0) return false;
   ++walk_;
   for (const Pending& message : pending_) {
     if (full && message.record.offset > highest_settled()) return false;
     Lane& lane = lanes_[message.lane];
     if (lane.seen == walk_) continue;
     lane.seen = walk_;
-    if (lane.in_flight == 0 && lane.withheld == 0 && !lane.closed && !lane.blocked) return true;
+    // The engine of a common lane has one handler at a time, and says so when that waits.
+    if (lane.own ? may_start(lane) : common_in_flight_ == 0) return true;
   }
   return false;
 }
@@ -244,7 +269,7 @@ void AssignmentModel::check(const GapMap& map) const {
   }
 }
 
-uint32_t AssignmentModel::lane_for(const Record& record) {
+uint32_t AssignmentModel::lane_for(const Record& record, bool joins) {
   uint32_t number = 0;
   const Order order = rules_.options.order;
   if (order == Order::kPartition) {
@@ -259,30 +284,45 @@ uint32_t AssignmentModel::lane_for(const Record& record) {
     number = static_cast<uint32_t>(lanes_.size());
     lanes_.emplace_back();
   }
-  if (lanes_[number].messages++ == 0) ++lanes_in_use_;
+  Lane& lane = lanes_[number];
+  if (lane.messages++ == 0) {
+    lane.own = !joins && !common();
+    if (lane.own) ++own_lanes_;
+  }
+  if (!lane.own) ++common_messages_;
   return number;
+}
+
+// One more of its messages is with an engine, or one less.
+void AssignmentModel::enter(Lane& lane) {
+  ++in_flight_;
+  if (!lane.own) ++common_in_flight_;
+  if (lane.in_flight++ == 0 && lane.own) ++executing_own_lanes_;
+}
+
+void AssignmentModel::exit(Lane& lane) {
+  --in_flight_;
+  if (!lane.own) --common_in_flight_;
+  if (--lane.in_flight == 0 && lane.own) --executing_own_lanes_;
 }
 
 // The message is with nobody any more.
 void AssignmentModel::leave(Pending& message) {
   if (message.lease == 0) return;
   message.lease = 0;
-  message.together = false;
+  message.run = 0;
   Lane& lane = lanes_[message.lane];
-  if (message.withheld) {
-    message.withheld = false;
-    --withheld_;
-    --lane.withheld;
-    return;
-  }
-  --in_flight_;
-  if (--lane.in_flight == 0) --executing_lanes_;
+  if (!message.withheld) return exit(lane);
+  message.withheld = false;
+  --withheld_;
+  --lane.withheld;
 }
 
 void AssignmentModel::remove_from_lane(uint32_t number) {
   Lane& lane = lanes_[number];
+  if (!lane.own) --common_messages_;
   if (--lane.messages != 0) return;
-  --lanes_in_use_;
+  if (lane.own) --own_lanes_;
   if (lane.closed) --closed_lanes_;
   if (lane.blocked) --blocked_lanes_;
   lane = Lane{};
@@ -335,7 +375,6 @@ void AssignmentModel::rewind(Offset to) {
     if (was_withheld && lanes_[number].withheld == 0) without_letter.push_back(number);
   }
   for (const uint32_t number : without_letter) end_lease(number);
-  if (pending_.empty()) split();
   position_ = to;
   highest_ = to - 1;
   for (auto at = pending_.rbegin(); at != pending_.rend() && at->record.offset == highest_; ++at) --highest_;

@@ -22,7 +22,7 @@ struct Pending {
   uint64_t lease = 0;  // 0: waits
   size_t engine = 0;
   bool withheld = false;  // its lease is the dead-letter writer's
-  bool together = false;  // leased with other keys, in a run of the common lane
+  uint64_t run = 0;       // the first lease of the run of a common lane that it is leased in; 0: of none
 };
 
 // Which keys of one partition are poison, over all its assignments in a consumer's life.
@@ -66,13 +66,15 @@ class AssignmentModel {
  public:
   AssignmentModel(const Rules& rules, Breaker& breaker, std::optional<GapMap> recovered);
 
-  // A message was offered to the dispatcher and published.
-  void publish(const Record& record, size_t size);
+  // A message was offered to the dispatcher and published. `joins`: where its key has no lane, it goes to the common
+  // one.
+  void publish(const Record& record, size_t size, bool joins);
   void reach_end(Offset end);
-  // The partition has one lane for all keys from now on, or again one for each.
+  // The lanes that may start are one common lane from now on, or there is again one for each key.
   void merge();
   void split();
-  bool common() const { return common_; }
+  bool common() const { return common_messages_ != 0; }
+  bool is_in_common_lane(Offset offset);
   // P2, P3: message `i` of a run that starts now. The first must be the lowest of a lane that is open and idle, each
   // other the lane's next.
   const Pending& start(Offset offset, bool first_of_run, uint64_t lease, size_t engine);
@@ -118,9 +120,9 @@ class AssignmentModel {
   // With engines or withheld.
   size_t in_flight() const { return in_flight_ + withheld_; }
   size_t withheld() const { return withheld_; }
-  size_t lanes() const { return common_ ? 1 : lanes_in_use_; }
-  size_t executing_lanes() const { return common_ ? size_t{in_flight_ != 0} : executing_lanes_; }
-  // The same, with what is left of a run of the common lane as the one that it was.
+  size_t lanes() const { return own_lanes_ + size_t{common()}; }
+  size_t executing_lanes() const { return executing_own_lanes_ + size_t{common_in_flight_ != 0}; }
+  // The same, with what is left of each run of a common lane as the one that it was.
   size_t started_lanes() const;
   size_t closed_lanes() const { return closed_lanes_; }
   size_t blocked_lanes() const { return blocked_lanes_; }
@@ -132,6 +134,7 @@ class AssignmentModel {
     size_t in_flight = 0;
     size_t withheld = 0;
     int16_t key = kNullKey;
+    bool own = true;        // is one of the dispatcher's; else its messages are in the common one
     bool retry = false;     // failed, others of its run still out
     bool closed = false;    // until due_ms
     bool lingers = false;   // closed until it has a run's messages
@@ -143,9 +146,12 @@ class AssignmentModel {
   };
 
   bool is_recovered(Offset offset) const { return recovered_ && says_settled(*recovered_, offset); }
-  uint32_t lane_for(const Record& record);
+  uint32_t lane_for(const Record& record, bool joins);
+  bool may_start(const Lane& lane) const;
   void fail(Pending& message);
   void leave(Pending& message);
+  void enter(Lane& lane);
+  void exit(Lane& lane);
   void remove_from_lane(uint32_t lane);
   void end_lease(uint32_t lane);
   void open(Lane& lane);
@@ -164,13 +170,15 @@ class AssignmentModel {
   std::vector<Lane> lanes_;       // first the keys', then those of messages that have one alone
   std::vector<uint32_t> free_lanes_;
   size_t bytes_ = 0;
-  bool common_ = false;
+  size_t common_messages_ = 0;
+  size_t common_in_flight_ = 0;
   size_t in_flight_ = 0;  // with engines
   size_t withheld_ = 0;
-  size_t lanes_in_use_ = 0;
-  size_t executing_lanes_ = 0;
+  size_t own_lanes_ = 0;
+  size_t executing_own_lanes_ = 0;
   size_t closed_lanes_ = 0;
   size_t blocked_lanes_ = 0;
+  uint64_t run_ = 0;  // the first lease of the common lane's latest run
   uint64_t walk_ = 0;
 };
 

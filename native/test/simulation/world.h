@@ -191,6 +191,7 @@ class World {
   void check_read(const Held& held);
   size_t take(size_t engine, size_t max_messages, size_t max_bytes);
   void split_all();
+  bool has_common_lane(PartitionId id) const;
   void see_common_lanes();
   void wait_in_run(Engine& engine);
   void forget_rest(Engine& engine, const Held& held);

@@ -106,6 +106,7 @@ void World::check_partition(const PartitionStats& stats) const {
   };
   equal("P6", "P1", "position", stats.position, model.position());
   equal("P6", "P6", "common lane", stats.common_lane, model.common());
+  equal("P2", "P5", "lanes", number(stats.lanes), number(model.lanes()));
   if (!model.started()) return;
   equal("P6", "P1", "committable offset", stats.committable, model.base());
   equal("P3", "P1", "highest settled offset", stats.highest_settled, model.highest_settled());

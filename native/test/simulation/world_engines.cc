@@ -133,15 +133,25 @@ void World::split_all() {
   }
 }
 
-// Whether a partition has one lane for all keys is the dispatcher's choice; what follows from it is not.
+bool World::has_common_lane(PartitionId id) const {
+  if (habits_.sequential == 0) return false;
+  for (const PartitionStats& stats : dispatcher_->stats().partitions) {
+    if (stats.partition == id) return stats.common_lane;
+  }
+  return false;
+}
+
+// Whether lanes of a partition become one is the dispatcher's choice; what follows from it is not.
 void World::see_common_lanes() {
   if (habits_.sequential == 0) return;
   for (const PartitionStats& stats : dispatcher_->stats().partitions) {
     Assignment& assignment = *assigned_[stats.partition];
-    if (!stats.common_lane || assignment.model.common()) continue;
+    AssignmentModel& model = assignment.model;
+    if (!stats.common_lane || (model.common() && stats.lanes == model.lanes())) continue;
     if (assignment.full) broken("P5", "partition %u has one lane, and its gap map is full", stats.partition);
-    cover(Event::kCommonLane);
-    assignment.model.merge();
+    cover(model.common() ? Event::kJoinedCommonLane : Event::kCommonLane);
+    model.merge();
+    if (model.lanes() > 1) cover(Event::kCommonLaneBesideOthers);
   }
 }
 
@@ -173,7 +183,7 @@ void World::check_run(const BatchView& batch, size_t run, size_t engine) {
   if (output_bytes_ >= options_.max_output_bytes && !assigned_[id]->full) {
     broken("P5", "messages start with %zu bytes of outputs", output_bytes_);
   }
-  const bool is_common = assigned_[id]->model.common();
+  const bool is_common = assigned_[id]->model.is_in_common_lane(batch.offset(first));
   if (is_common && !engines_[engine]->sequential) broken("P6", "partition %u: other keys wait for a run", id);
   if (!is_common && last - first > options_.max_run_length) broken("P5", "a run of %zu messages", last - first);
   if (is_common && last - first > 1) cover(Event::kRunOfManyKeys);

@@ -108,14 +108,14 @@ void World::publish() {
   if (!assigned_[id] || assigned_[id]->epoch != staging.epoch) return cover(Event::kBatchOfEndedEpoch);
   Assignment& assignment = *assigned_[id];
   const Log& log = logs_[id];
+  const bool joins = has_common_lane(id);
   for (const Record& record : staging.records) {
     const size_t size = traffic_.size_of(record);
     if (slab_footprint(size) > slab_bytes_ / 4) cover(Event::kLoneMessage);
-    assignment.model.publish(record, size);
+    assignment.model.publish(record, size, joins);
   }
   if (!staging.records.empty()) {
     trace("publish %u up to %lld", id, number(staging.records.back().offset));
-    see_common_lanes();
     if (staging.generation == log.generation()) assignment.generation = log.generation();
   }
   // For bytes or for the window. The latter closes the partition, if it is still so.
