@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/free_slots.h"
 #include "core/gap_map.h"
 #include "core/slab.h"
 
@@ -50,15 +51,13 @@ class MessagePool {
  public:
   uint32_t acquire() {
     if (free_.empty()) grow();
-    const uint32_t slot = free_.back();
-    free_.pop_back();
-    return slot;
+    return free_.take();
   }
   void release(uint32_t slot) {
     Message& message = at(slot);
     message.state = MessageState::kFree;
     message.lease = 0;
-    free_.push_back(slot);
+    free_.put(slot);
   }
   Message& at(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
   const Message& at(uint32_t slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
@@ -70,11 +69,11 @@ class MessagePool {
   void grow() {
     const auto first = static_cast<uint32_t>(chunks_.size() * kChunk);
     chunks_.push_back(std::make_unique<Message[]>(kChunk));
-    for (uint32_t i = kChunk; i-- > 0;) free_.push_back(first + i);
+    free_.add(first, kChunk);
   }
 
   std::vector<std::unique_ptr<Message[]>> chunks_;
-  std::vector<uint32_t> free_;
+  FreeSlots free_;
 };
 
 }  // namespace laneway
