@@ -31,7 +31,7 @@ uint32_t Lanes::create_alone(uint32_t partition) { return acquire(partition); }
 void Lanes::release(uint32_t lane) {
   if (lanes_[lane].keyed) erase(lanes_[lane].hash, lanes_[lane].partition);
   lanes_[lane].state = LaneState::kFree;
-  free_.push_back(lane);
+  free_.put(lane);
   --count_;
 }
 
@@ -71,15 +71,12 @@ void Lanes::remove_after(LaneList& list, uint32_t previous) {
 }
 
 uint32_t Lanes::acquire(uint32_t partition) {
-  uint32_t lane;
   if (free_.empty()) {
-    lane = static_cast<uint32_t>(lanes_.size());
+    free_.add(static_cast<uint32_t>(lanes_.size()), 1);
     lanes_.emplace_back();
-  } else {
-    lane = free_.back();
-    free_.pop_back();
-    lanes_[lane] = Lane{};
   }
+  const uint32_t lane = free_.take();
+  lanes_[lane] = Lane{};
   lanes_[lane].partition = partition;
   ++count_;
   return lane;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/free_slots.h"
 #include "core/messages.h"
 
 namespace laneway {
@@ -92,7 +93,7 @@ class Lanes {
   void grow();
 
   std::vector<Lane> lanes_;
-  std::vector<uint32_t> free_;
+  FreeSlots free_;
   std::vector<Bucket> buckets_;
   // Of keyed lanes, by the lowest bits of their hashes. Where few keys have a lane, it spares the search for one of the
   // others' a miss of the cache, since the table stays as large as it ever was.
