@@ -70,6 +70,7 @@ void Dispatcher::settle_withheld(const Settlement& settlement, int64_t now_ms) {
     --in_flight_;
   }
   if (lane.leased == 0) end_lease_if_done(number);
+  check_space_after_settling();
   ring();
 }
 

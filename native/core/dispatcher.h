@@ -491,6 +491,7 @@ class Dispatcher {
   void tell_time(int64_t now_ms) { now_ms_ = now_ms > now_ms_ ? now_ms : now_ms_; }
   void check_space(PartitionId id);
   void check_space_of_all();
+  void check_space_after_settling();
   void relieve();
   void divide_budgets();
 
@@ -535,6 +536,7 @@ class Dispatcher {
   size_t full_partitions_ = 0;            // with a full gap map
   std::vector<PartitionId> passed_over_;  // by the take that runs
   std::vector<uint32_t> scratch_;
+  std::vector<PartitionId> freed_;        // paused, and messages of them were settled just now
 
   std::vector<Seat> seats_;  // by Taker::id_
   std::function<void(PartitionId)> space_listener_;

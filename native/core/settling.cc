@@ -21,6 +21,7 @@ void Dispatcher::settle(std::span<const Settlement> settlements, int64_t now_ms)
   const Lock lock(mutex_);
   tell_time(now_ms);
   for (const Settlement& settlement : settlements) settle_one(settlement);
+  check_space_after_settling();
   ring();
 }
 
@@ -89,8 +90,7 @@ void Dispatcher::complete(uint32_t slot, Outcome outcome) {
   --in_flight_;
   lane.since_ms = now_ms_;
   if (!partition.held.empty()) reopen_held(partition);
-  if (partition.paused) check_space(lane.partition);
-  relieve();
+  if (partition.paused && (freed_.empty() || freed_.back() != lane.partition)) freed_.push_back(lane.partition);
 }
 
 // An attempt has failed. A message that was not run because its key is poison has not.
@@ -187,6 +187,13 @@ void Dispatcher::check_space(PartitionId id) {
 
 void Dispatcher::check_space_of_all() {
   for (PartitionId id = 0; id < partitions_.size(); ++id) check_space(id);
+}
+
+// After messages were settled, once for all of them.
+void Dispatcher::check_space_after_settling() {
+  for (const PartitionId id : freed_) check_space(id);
+  freed_.clear();
+  relieve();
 }
 
 // The same for partitions that were refused for what others held.
