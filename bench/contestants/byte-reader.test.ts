@@ -9,21 +9,23 @@ function sumOf(bytes: Buffer): number {
   return reader.sum
 }
 
-test('every byte of a message counts, and none beside it', () => {
-  // Its length is no multiple of a word, as that of a batch need not be.
-  const batch = Buffer.alloc(31)
-  for (let start = 0; start < 8; start += 1) {
-    for (let end = start; end <= batch.length; end += 1) {
-      const message = batch.subarray(start, end)
-      for (let at = 0; at < batch.length; at += 1) {
-        batch[at] = 1
-        const isInside = at >= start && at < end
-        assert.is(sumOf(message) !== 0, isInside, `byte ${at} of ${start} to ${end}`)
-        batch[at] = 0
+for (const size of [31, 300]) {
+  test(`every byte of a message counts, and none beside it, of ${size}`, () => {
+    // Its length is no multiple of a word, as that of a batch need not be.
+    const batch = Buffer.alloc(size + 3)
+    for (let start = 0; start < 8; start += 1) {
+      for (let end = Math.max(start, batch.length - 34); end <= batch.length; end += 1) {
+        const message = batch.subarray(start, end)
+        for (let at = 0; at < batch.length; at += 1) {
+          batch[at] = 1
+          const isInside = at >= start && at < end
+          assert.is(sumOf(message) !== 0, isInside, `byte ${at} of ${start} to ${end}`)
+          batch[at] = 0
+        }
       }
     }
-  }
-})
+  })
+}
 
 test('messages of several batches are read', () => {
   const reader = new ByteReader()
