@@ -31,7 +31,8 @@ export async function installNpm(
   return cached(`${name}-${binary}-${hash.digest('hex').slice(0, 12)}`, async (folder) => {
     say(`installing the peer ${name}`)
     for (const file of FILES) await copyFile(peerFile(file), join(folder, file))
-    const install = await runToEnd('npm', ['ci'], { cwd: folder, deadlineMs: INSTALL_DEADLINE_MS })
+    // A peer may run on another Node than npm does.
+    const install = await runToEnd('npm', ['ci', '--engine-strict=false'], { cwd: folder, deadlineMs: INSTALL_DEADLINE_MS })
     if (install.status !== 0) throw new Error(`npm ci failed:\n${install.output.slice(-2000)}`)
     await build?.(folder)
   })
