@@ -150,7 +150,7 @@ export interface RawPartitionStats extends RawTopicPartition {
   readonly metadataFull: boolean
   /** ms spent so, in this assignment. */
   readonly metadataFullMs: number
-  /** One lane for all keys, because handlers end at once (native/core/common_lane.cc). */
+  /** One lane for all keys that are not stalled, because handlers end at once (native/core/common_lane.cc). */
   readonly commonLane: boolean
   /** ms since the broker acknowledged a commit of this assignment; -1: none yet. */
   readonly commitAgeMs: number
