@@ -32,7 +32,10 @@ export async function installNpm(
     say(`installing the peer ${name}`)
     for (const file of FILES) await copyFile(peerFile(file), join(folder, file))
     // A peer may run on another Node than npm does.
-    const install = await runToEnd('npm', ['ci', '--engine-strict=false'], { cwd: folder, deadlineMs: INSTALL_DEADLINE_MS })
+    const install = await runToEnd('npm', ['ci', '--engine-strict=false'], {
+      cwd: folder,
+      deadlineMs: INSTALL_DEADLINE_MS,
+    })
     if (install.status !== 0) throw new Error(`npm ci failed:\n${install.output.slice(-2000)}`)
     await build?.(folder)
   })
