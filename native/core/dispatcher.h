@@ -536,7 +536,7 @@ class Dispatcher {
   size_t full_partitions_ = 0;            // with a full gap map
   std::vector<PartitionId> passed_over_;  // by the take that runs
   std::vector<uint32_t> scratch_;
-  std::vector<PartitionId> freed_;        // paused, and messages of them were settled just now
+  std::vector<PartitionId> freed_;  // paused, and messages of them were settled just now
 
   std::vector<Seat> seats_;  // by Taker::id_
   std::function<void(PartitionId)> space_listener_;
