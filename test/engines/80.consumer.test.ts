@@ -1,5 +1,5 @@
 /** A whole consumer with these engines, on the embedded broker: nothing is lost, and no key is out of order. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -54,19 +54,32 @@ function noted(): Noted[] {
 
 const placeOf = ({ partition, offset }: Noted): string => `${partition}/${offset}`
 
-/** No message of a key starts before the one before it has ended, whoever runs them. */
+const laneOf = ({ partition, key }: Noted): string => `${partition}/${key}`
+
+/**
+ * Each message of a key starts when the one before it has ended, whoever runs them. What a killed worker ran starts again:
+ * its last one, and those right before it that it ran too, since their settlements may not have left it.
+ */
 function checkOrder(events: readonly Noted[]): void {
-  const open = new Map<string, Noted>()
-  for (const each of events.filter(({ event }) => event === 'start' || event === 'end')) {
-    const lane = `${each.partition}/${each.key}`
-    const before = open.get(lane)
-    if (each.event === 'end') {
-      open.delete(lane)
-      continue
-    }
-    // What a killed worker left open is started again, and nothing else.
-    if (before !== undefined) assert.is(placeOf(each), placeOf(before), `${lane}: overtaken`)
-    open.set(lane, each)
+  const lanes = new Map<string, { offsets: number[]; ran: { pid: number; hasEnded: boolean }[] }>()
+  for (const each of events.filter(({ event }) => event === 'start')) {
+    const { offsets } = lanes.get(laneOf(each)) ?? { offsets: [] }
+    lanes.set(laneOf(each), { offsets: [...new Set([...offsets, each.offset])].sort((a, b) => a - b), ran: [] })
+  }
+  const killed = new Set<number>()
+  for (const each of events) {
+    const { event, pid, offset } = each
+    if (event === 'killed') killed.add(pid)
+    const lane = lanes.get(laneOf(each))
+    const last = lane?.ran.at(-1)
+    if (event === 'end' && last !== undefined) last.hasEnded = true
+    if (event !== 'start' || lane === undefined) continue
+    const again = lane.ran.splice(lane.offsets.indexOf(offset))
+    const isOfOneKilled = again.every((run) => run.pid === again[0]?.pid && killed.has(run.pid))
+    assert.ok(isOfOneKilled, `${laneOf(each)}: ${offset} starts again, which nobody ran who was killed`)
+    const isNext = lane.offsets[lane.ran.length] === offset && lane.ran.every(({ hasEnded }) => hasEnded)
+    assert.ok(isNext, `${laneOf(each)}: ${offset} starts before those before it have ended`)
+    lane.ran.push({ pid, hasEnded: false })
   }
 }
 
@@ -95,6 +108,7 @@ test('processes that are killed again and again: every message is handled, each 
     if (killed.size === KILLS || last === undefined || killed.has(last.pid)) continue
     killed.add(last.pid)
     process.kill(last.pid, 'SIGKILL')
+    appendFileSync(ledger, `${JSON.stringify({ event: 'killed', pid: last.pid })}\n`)
   }
   while (consumer.stats().settled < MESSAGES) await delay(10)
   await consumer.close()

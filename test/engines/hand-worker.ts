@@ -81,18 +81,12 @@ export class HandWorker {
     })
   }
 
-  send(request: WorkRequest, written?: () => void): void {
-    this.#stream.write(request, written)
+  send(request: WorkRequest): void {
+    this.#stream.write(request)
   }
 
   settle(lease: number, status: v1.Status = Status.STATUS_COMPLETED, more: v1.Settlement.$Properties = {}): void {
     this.send({ settlements: { settlements: [{ lease, status, ...more }] } })
-  }
-
-  /** Completes the message; when this returns, that has left the process, which may be killed. */
-  async completed(lease: number): Promise<void> {
-    const settlement = { lease, status: Status.STATUS_COMPLETED }
-    await new Promise<void>((resolve) => this.send({ settlements: { settlements: [settlement] } }, resolve))
   }
 
   /** Answers each lease as completed as soon as it has it. */
