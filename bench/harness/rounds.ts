@@ -92,8 +92,8 @@ export async function runRounds(entries: readonly Entry[], one: Case, plan: Plan
 /** A broker that has just started, or filled a topic, is slow at first; who is verified then would get fewer messages. */
 async function warmUp([first]: readonly Entry[], one: Case, plan: Plan): Promise<void> {
   if (first === undefined || isAlwaysChecked(one)) return
-  const lengths = lengthsOf(one)
-  await runOnce(first, one, plan, lengths[1] ?? lengths[0] ?? LEAST_MESSAGES, false)
+  const [length] = verificationLengths(first, one)
+  if (length !== undefined) await runOnce(first, one, plan, length, false)
 }
 
 /** A ledger costs nothing beside such work. */
@@ -106,7 +106,7 @@ async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 
   const lengths = lengthsOf(one)
   const patientMs = Math.min(deadlineMs, VERIFICATION_PATIENCES * patienceSeconds * 1000)
   let verification: Run = { kind: 'failed', reason: 'it was not run' }
-  for (const length of lengths.slice(Math.min(firstLength(entry, one), lengths.length - 1))) {
+  for (const length of verificationLengths(entry, one)) {
     const isLast = length === lengths.at(-1)
     verification = await runOnce(entry, one, { ...plan, deadlineMs: isLast ? deadlineMs : patientMs }, length, true)
     say(`${one.title}  verification  ${entry.label}: ${describe(verification)}`)
@@ -122,9 +122,11 @@ async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 
   return { entry, messages: undefined, verification }
 }
 
-/** The index of the length that is verified on first. Waits one after the other are slow for sure. */
-function firstLength({ contestant }: Entry, { work }: Case): number {
-  return work.kind === 'wait' && !contestant.concurrent ? 2 : 1
+/** What is tried, longest first: not all messages, and fewer where waits come one after the other, slow for sure. */
+function verificationLengths({ contestant }: Entry, one: Case): number[] {
+  const lengths = lengthsOf(one)
+  const first = one.work.kind === 'wait' && !contestant.concurrent ? 2 : 1
+  return lengths.slice(Math.min(first, lengths.length - 1))
 }
 
 /** Longest first. */

@@ -407,12 +407,12 @@ class Dispatcher {
     uint32_t common = kNil;            // its common lane
     std::vector<SplitRun> split_runs;  // of common lanes that it had, where more than one message may be leased still
     std::vector<HeldLane> held;        // a heap, the lowest offset first
-
-    bool has_lanes_of_keys() const { return lanes > (common == kNil ? 0U : 1U); }
     size_t buffered_messages = 0;
     size_t buffered_bytes = 0;
     size_t in_flight = 0;
     std::vector<SettledOutput> outputs;  // of settled messages, for the next snapshot
+
+    bool has_lanes_of_keys() const { return lanes > (common == kNil ? 0U : 1U); }
   };
 
   // True until its lane does not wait for it any more: a batch that filled up starts before its time.

@@ -28,6 +28,14 @@ Harness& with_a_common_lane(Harness& harness) {
   return harness;
 }
 
+// The handler of the message that is returned waits: the rest of its run, which is of all keys, is released.
+Taken with_a_stalled_key(Harness& harness) {
+  with_a_common_lane(harness);
+  const auto run = harness.take_sequentially();
+  harness.settle(run[1], Outcome::kReleased);
+  return run[0];
+}
+
 TEST(CommonLane, RunsAreOfAllKeysAndAsLongAsTheTake) {
   Harness harness;
   harness.assign();
@@ -99,9 +107,7 @@ TEST(CommonLane, ARetryHoldsItsOwnKeyOnlyAndEndsTheRun) {
 
 TEST(CommonLane, AKeyThatWaitsHasALaneBesideItUntilItMayStartAgain) {
   Harness harness;
-  with_a_common_lane(harness);
-  const auto stalled = harness.take_sequentially();
-  harness.settle(stalled[1], Outcome::kReleased);
+  const Taken stalled = with_a_stalled_key(harness);
   auto others = harness.take_sequentially();
   EXPECT_EQ(runs_of(others), 1U);
   EXPECT_EQ(others.size(), 32U);
@@ -114,7 +120,7 @@ TEST(CommonLane, AKeyThatWaitsHasALaneBesideItUntilItMayStartAgain) {
   EXPECT_EQ(runs_of(others), 1U);
   EXPECT_EQ(others.size(), 18U);
   harness.put(rounds_of(10, 60, 70));
-  harness.settle(stalled[0]);
+  harness.settle(stalled);
   EXPECT_EQ(offsets_of(harness.take_sequentially()), (Offsets{14, 24, 34, 44, 54, 64})) << "the common lane is out";
   harness.settle_all(others);
   EXPECT_EQ(harness.stats_of(0).lanes, 2U);
@@ -122,12 +128,10 @@ TEST(CommonLane, AKeyThatWaitsHasALaneBesideItUntilItMayStartAgain) {
 
 TEST(CommonLane, LanesThatMayStartAgainJoinItInTheOrderOfOffsets) {
   Harness harness;
-  with_a_common_lane(harness);
-  const auto stalled = harness.take_sequentially();
-  harness.settle(stalled[1], Outcome::kReleased);
+  const Taken stalled = with_a_stalled_key(harness);
   harness.settle_all(harness.take_sequentially());
   harness.put(rounds_of(10, 40, 50));
-  harness.settle(stalled[0]);
+  harness.settle(stalled);
   const auto all = harness.take_sequentially();
   EXPECT_EQ(offsets_of(all), (Offsets{14, 24, 34, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49}));
   EXPECT_EQ(runs_of(all), 1U);
@@ -135,12 +139,10 @@ TEST(CommonLane, LanesThatMayStartAgainJoinItInTheOrderOfOffsets) {
 
 TEST(CommonLane, IsSplitBesideLanesThatMayStart) {
   Harness harness;
-  with_a_common_lane(harness);
-  const auto stalled = harness.take_sequentially();
-  harness.settle(stalled[1], Outcome::kReleased);
+  const Taken stalled = with_a_stalled_key(harness);
   harness.settle_all(harness.take_sequentially());
   harness.put(rounds_of(10, 40, 50));
-  harness.settle(stalled[0]);
+  harness.settle(stalled);
   const auto all = harness.take();
   EXPECT_EQ(all.size(), 13U);
   EXPECT_EQ(runs_of(all), 10U);
@@ -167,12 +169,10 @@ TEST(CommonLane, EndsWhereAKeyBesideItFailsAndMayBePoison) {
     DispatcherOptions options;
     options.poison_after = poison_after;
     Harness harness(options);
-    with_a_common_lane(harness);
-    const auto stalled = harness.take_sequentially();
-    harness.settle(stalled[1], Outcome::kReleased);
+    const Taken stalled = with_a_stalled_key(harness);
     const auto others = harness.take_sequentially();
     EXPECT_TRUE(harness.stats_of(0).common_lane);
-    harness.settle(stalled[0], Outcome::kRetried, 100);
+    harness.settle(stalled, Outcome::kRetried, 100);
     EXPECT_EQ(harness.stats_of(0).common_lane, poison_after == 0);
   }
 }
