@@ -30,12 +30,12 @@ function contestant(entry: Partial<Contestant> & Pick<Contestant, 'id'>): Contes
   }
 }
 
-/** Claims to have handled everything, at so many seconds for a message, and says so in a ledger. */
-function claiming(id: string, secondsPerMessage: number): Contestant {
+/** Claims to have handled everything, at so many seconds for a message, and says so in a ledger, at others. */
+function claiming(id: string, secondsPerMessage: number, withLedger = secondsPerMessage): Contestant {
   const script = `
     const task = JSON.parse(process.argv[1])
     if (task.ledger !== undefined) require('node:fs').writeFileSync(task.ledger, '')
-    const seconds = 1 + task.messages * ${secondsPerMessage}
+    const seconds = 1 + task.messages * (task.ledger === undefined ? ${secondsPerMessage} : ${withLedger})
     console.log(JSON.stringify({ messages: task.messages, seconds, firstMessageSeconds: 1, cpuSeconds: 1, maxRssKib: 1, versions: {} }))`
   return contestant({
     id,
@@ -63,7 +63,12 @@ test('who is too slow for all messages gets fewer, and who fails is not measured
   const folder = await mkdtemp(join(tmpdir(), 'laneway-bench-'))
   await using cluster = mockCluster()
   await using topics = new Topics(cluster, folder, () => undefined)
-  const contestants = [claiming('fast', 0.0001), claiming('slow', 0.005), contestant({ id: 'broken' })]
+  const contestants = [
+    claiming('fast', 0.0001),
+    claiming('slow in its ledger', 0.0001, 0.005),
+    claiming('slow', 0.005),
+    contestant({ id: 'broken' }),
+  ]
   const plan = {
     brokers: cluster.brokers,
     topics,
@@ -77,13 +82,14 @@ test('who is too slow for all messages gets fewer, and who fails is not measured
   const seen = tallies.map(({ entry, messages, rounds }) => [entry.label, messages, rounds.length])
   assert.equal(seen, [
     ['fast', 20_000, 2],
+    ['slow in its ledger', 20_000, 2],
     ['slow', 2_000, 2],
     ['broken', undefined, 0],
   ])
   const faults = faultsOfCase(CASE, tallies)
-  assert.is(faults.length, 3)
+  assert.is(faults.length, 4)
   assert.match(faults[0] ?? '', /^a case, fast: wrong: 2,000 lost/)
-  assert.match(faults[2] ?? '', /^a case, broken: failed/)
+  assert.match(faults[3] ?? '', /^a case, broken: failed/)
   await rm(folder, { recursive: true })
 })
 

@@ -3,10 +3,11 @@
  * minute of the machine falls on all alike.
  *
  * Round 0 does not count: it checks everyone's ledger, and shows who is too slow for the whole topic. Those get a topic
- * with a tenth of the messages and the same shape, or less. Where handlers wait or use the CPU, every round is checked.
+ * with a tenth of the messages and the same shape, or less. A ledger slows a fast contestant down: who looks too slow with
+ * one is timed without. Where handlers wait or use the CPU, every round is checked.
  */
 import type { Contestant } from '../contestants/registry.js'
-import type { Work } from '../contestants/task.js'
+import type { Result, Work } from '../contestants/task.js'
 import { type Order, type Run, runContestant } from './contestant-run.js'
 import { balancedOrder } from './statistics.js'
 import type { TopicShape } from './topic.js'
@@ -104,22 +105,30 @@ function isAlwaysChecked({ work }: Case): boolean {
 async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 'rounds'>> {
   const { deadlineMs, patienceSeconds, say } = plan
   const lengths = lengthsOf(one)
-  const patientMs = Math.min(deadlineMs, VERIFICATION_PATIENCES * patienceSeconds * 1000)
+  const patient = { ...plan, deadlineMs: Math.min(deadlineMs, VERIFICATION_PATIENCES * patienceSeconds * 1000) }
   let verification: Run = { kind: 'failed', reason: 'it was not run' }
   for (const length of verificationLengths(entry, one)) {
-    const isLast = length === lengths.at(-1)
-    verification = await runOnce(entry, one, { ...plan, deadlineMs: isLast ? deadlineMs : patientMs }, length, true)
+    verification = await runOnce(entry, one, length === lengths.at(-1) ? plan : patient, length, true)
     say(`${one.title}  verification  ${entry.label}: ${describe(verification)}`)
     if ('result' in verification) {
-      const { seconds, firstMessageSeconds } = verification.result
-      const perMessage = (seconds - firstMessageSeconds) / length
-      const fits = (messages: number): boolean => firstMessageSeconds + messages * perMessage <= patienceSeconds
-      return { entry, messages: lengths.find(fits) ?? lengths.at(-1), verification }
+      let messages = longestFitting(lengths, verification.result, patienceSeconds)
+      if (messages !== lengths[0] && !isAlwaysChecked(one)) {
+        const unchecked = await runOnce(entry, one, patient, length, false)
+        if ('result' in unchecked) messages = longestFitting(lengths, unchecked.result, patienceSeconds)
+      }
+      return { entry, messages, verification }
     }
     // Fewer messages help who is slow, not who fails.
     if (verification.kind === 'failed') break
   }
   return { entry, messages: undefined, verification }
+}
+
+/** At the speed that a contestant had after its first message. */
+function longestFitting(lengths: readonly number[], result: Result, patienceSeconds: number): number | undefined {
+  const { messages, seconds, firstMessageSeconds } = result
+  const perMessage = (seconds - firstMessageSeconds) / messages
+  return lengths.find((length) => firstMessageSeconds + length * perMessage <= patienceSeconds) ?? lengths.at(-1)
 }
 
 /** What is tried, longest first: not all messages, and fewer where waits come one after the other, slow for sure. */
