@@ -40,6 +40,20 @@ function laneway(
 
 const key = laneway({ id: 'laneway-key', label: 'laneway, key' })
 
+/** As docs/performance.md recommends for a process that keeps little else: V8's first heap is one of a few MB. */
+const FIRST_HEAP = '--initial-heap-size=128'
+
+const keyWithHeap: Contestant = {
+  ...key,
+  id: 'laneway-key-heap',
+  label: `laneway, key, node ${FIRST_HEAP}`,
+  works: ['none'],
+  command: (task) => {
+    const { program: node, args } = key.command(task)
+    return { program: node, args: [FIRST_HEAP, ...args] }
+  },
+}
+
 export const LANEWAYS: readonly Contestant[] = [
   key,
   laneway({ id: 'laneway-key-touch', label: 'laneway, key, reads every byte', works: ['none'] }, {}, (task) => ({
@@ -47,6 +61,7 @@ export const LANEWAYS: readonly Contestant[] = [
     work: { kind: 'touch' },
   })),
   laneway({ id: 'laneway-key-async', label: 'laneway, key, async handler', works: ['none'] }, { form: 'async' }),
+  keyWithHeap,
   laneway({ id: 'laneway-partition', label: 'laneway, partition' }, { order: 'partition' }),
   laneway({ id: 'laneway-unordered', label: 'laneway, no order' }, { order: 'none' }),
   laneway({ id: 'laneway-threads', label: 'laneway, key, worker threads' }, { engine: 'threads' }),

@@ -63,6 +63,7 @@ export const throughput = scenario({
       'laneway-key',
       'laneway-key-touch',
       'laneway-key-async',
+      'laneway-key-heap',
       'laneway-partition',
       'laneway-unordered',
       'laneway-threads',
