@@ -15,13 +15,17 @@ interface Form {
   readonly order: (typeof ORDERS)[number]
   readonly form: (typeof FORMS)[number]
   readonly engine: (typeof ENGINES)[number]
+  readonly nodeOptions: readonly string[]
 }
+
+/** As docs/performance.md recommends for a process that keeps little else: V8's first heap is one of a few MB. */
+const FIRST_HEAP = '--initial-heap-size=128'
 
 const program = fileURLToPath(new URL('./laneway.js', import.meta.url))
 
 function laneway(
   entry: Pick<Contestant, 'id' | 'label' | 'works'>,
-  { order = 'key', form = 'plain', engine = 'inline' }: Partial<Form> = {},
+  { order = 'key', form = 'plain', engine = 'inline', nodeOptions = [] }: Partial<Form> = {},
   adapt: (task: Task) => Task = (task) => task,
 ): Contestant {
   return {
@@ -33,26 +37,12 @@ function laneway(
     properties: TUNED_PROPERTIES,
     command: (task) => ({
       program: process.execPath,
-      args: [program, JSON.stringify(adapt(task)), order, form, engine],
+      args: [...nodeOptions, program, JSON.stringify(adapt(task)), order, form, engine],
     }),
   }
 }
 
 const key = laneway({ id: 'laneway-key', label: 'laneway, key' })
-
-/** As docs/performance.md recommends for a process that keeps little else: V8's first heap is one of a few MB. */
-const FIRST_HEAP = '--initial-heap-size=128'
-
-const keyWithHeap: Contestant = {
-  ...key,
-  id: 'laneway-key-heap',
-  label: `laneway, key, node ${FIRST_HEAP}`,
-  works: ['none'],
-  command: (task) => {
-    const { program: node, args } = key.command(task)
-    return { program: node, args: [FIRST_HEAP, ...args] }
-  },
-}
 
 export const LANEWAYS: readonly Contestant[] = [
   key,
@@ -61,7 +51,10 @@ export const LANEWAYS: readonly Contestant[] = [
     work: { kind: 'touch' },
   })),
   laneway({ id: 'laneway-key-async', label: 'laneway, key, async handler', works: ['none'] }, { form: 'async' }),
-  keyWithHeap,
+  laneway(
+    { id: 'laneway-key-heap', label: `laneway, key, node ${FIRST_HEAP}`, works: ['none'] },
+    { nodeOptions: [FIRST_HEAP] },
+  ),
   laneway({ id: 'laneway-partition', label: 'laneway, partition' }, { order: 'partition' }),
   laneway({ id: 'laneway-unordered', label: 'laneway, no order' }, { order: 'none' }),
   laneway({ id: 'laneway-threads', label: 'laneway, key, worker threads' }, { engine: 'threads' }),

@@ -104,19 +104,14 @@ function isAlwaysChecked({ work }: Case): boolean {
 
 async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 'rounds'>> {
   const { deadlineMs, patienceSeconds, say } = plan
-  const lengths = lengthsOf(one)
   const patient = { ...plan, deadlineMs: Math.min(deadlineMs, VERIFICATION_PATIENCES * patienceSeconds * 1000) }
   let verification: Run = { kind: 'failed', reason: 'it was not run' }
-  for (const length of verificationLengths(entry, one)) {
+  const lengths = verificationLengths(entry, one)
+  for (const length of lengths) {
     verification = await runOnce(entry, one, length === lengths.at(-1) ? plan : patient, length, true)
     say(`${one.title}  verification  ${entry.label}: ${describe(verification)}`)
     if ('result' in verification) {
-      let messages = longestFitting(lengths, verification.result, patienceSeconds)
-      if (messages !== lengths[0] && !isAlwaysChecked(one)) {
-        const unchecked = await runOnce(entry, one, patient, length, false)
-        if ('result' in unchecked) messages = longestFitting(lengths, unchecked.result, patienceSeconds)
-      }
-      return { entry, messages, verification }
+      return { entry, messages: await affordable(entry, one, patient, length, verification.result), verification }
     }
     // Fewer messages help who is slow, not who fails.
     if (verification.kind === 'failed') break
@@ -124,11 +119,17 @@ async function verify(entry: Entry, one: Case, plan: Plan): Promise<Omit<Tally, 
   return { entry, messages: undefined, verification }
 }
 
-/** At the speed that a contestant had after its first message. */
-function longestFitting(lengths: readonly number[], result: Result, patienceSeconds: number): number | undefined {
-  const { messages, seconds, firstMessageSeconds } = result
-  const perMessage = (seconds - firstMessageSeconds) / messages
-  return lengths.find((length) => firstMessageSeconds + length * perMessage <= patienceSeconds) ?? lengths.at(-1)
+/** For how many messages there is patience, after a verification with so many. A ledger slows fast contestants down. */
+async function affordable(entry: Entry, one: Case, plan: Plan, verifiedOn: number, verified: Result) {
+  const fitting = ({ seconds, firstMessageSeconds }: Result): number | undefined => {
+    const perMessage = (seconds - firstMessageSeconds) / verifiedOn
+    const fits = (messages: number) => firstMessageSeconds + messages * perMessage <= plan.patienceSeconds
+    return lengthsOf(one).find(fits) ?? lengthsOf(one).at(-1)
+  }
+  const messages = fitting(verified)
+  if (messages === one.shape.messages || isAlwaysChecked(one)) return messages
+  const unchecked = await runOnce(entry, one, plan, verifiedOn, false)
+  return 'result' in unchecked ? fitting(unchecked.result) : messages
 }
 
 /** What is tried, longest first: not all messages, and fewer where waits come one after the other, slow for sure. */

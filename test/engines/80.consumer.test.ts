@@ -56,30 +56,32 @@ const placeOf = ({ partition, offset }: Noted): string => `${partition}/${offset
 
 const laneOf = ({ partition, key }: Noted): string => `${partition}/${key}`
 
+function checkOrder(events: readonly Noted[]): void {
+  const lanes = new Set(events.filter(({ event }) => event === 'start').map(laneOf))
+  for (const lane of lanes) checkLane(lane, events)
+}
+
 /**
  * Each message of a key starts when the one before it has ended, whoever runs them. What a killed worker ran starts again:
  * its last one, and those right before it that it ran too, since their settlements may not have left it.
  */
-function checkOrder(events: readonly Noted[]): void {
-  const lanes = new Map<string, { offsets: number[]; ran: { pid: number; hasEnded: boolean }[] }>()
-  for (const each of events.filter(({ event }) => event === 'start')) {
-    const { offsets } = lanes.get(laneOf(each)) ?? { offsets: [] }
-    lanes.set(laneOf(each), { offsets: [...new Set([...offsets, each.offset])].sort((a, b) => a - b), ran: [] })
-  }
+function checkLane(lane: string, everything: readonly Noted[]): void {
+  const events = everything.filter((each) => each.event === 'killed' || laneOf(each) === lane)
+  const starts = events.filter(({ event }) => event === 'start')
+  const offsets = [...new Set(starts.map(({ offset }) => offset))].sort((a, b) => a - b)
   const killed = new Set<number>()
-  for (const each of events) {
-    const { event, pid, offset } = each
+  const ran: { pid: number; hasEnded: boolean }[] = []
+  for (const { event, pid, offset } of events) {
+    const last = ran.at(-1)
     if (event === 'killed') killed.add(pid)
-    const lane = lanes.get(laneOf(each))
-    const last = lane?.ran.at(-1)
     if (event === 'end' && last !== undefined) last.hasEnded = true
-    if (event !== 'start' || lane === undefined) continue
-    const again = lane.ran.splice(lane.offsets.indexOf(offset))
+    if (event !== 'start') continue
+    const again = ran.splice(offsets.indexOf(offset))
     const isOfOneKilled = again.every((run) => run.pid === again[0]?.pid && killed.has(run.pid))
-    assert.ok(isOfOneKilled, `${laneOf(each)}: ${offset} starts again, which nobody ran who was killed`)
-    const isNext = lane.offsets[lane.ran.length] === offset && lane.ran.every(({ hasEnded }) => hasEnded)
-    assert.ok(isNext, `${laneOf(each)}: ${offset} starts before those before it have ended`)
-    lane.ran.push({ pid, hasEnded: false })
+    assert.ok(isOfOneKilled, `${lane}: ${offset} starts again, which nobody ran who was killed`)
+    const isNext = offsets[ran.length] === offset && ran.every(({ hasEnded }) => hasEnded)
+    assert.ok(isNext, `${lane}: ${offset} starts before those before it have ended`)
+    ran.push({ pid, hasEnded: false })
   }
 }
 
